@@ -1,0 +1,7 @@
+"""Embedding estimators for scikit-learn."""
+
+from skemb._graph import GraphEmbedder
+
+__version__ = "0.1.0.dev0"
+
+__all__ = ["GraphEmbedder"]

@@ -1,0 +1,135 @@
+"""Every compiled function: serial, without the GIL, over one block of rows.
+
+They stand in one file because numba's cache looks at the file of the cached function
+alone: a callee that changed elsewhere would go unnoticed. They are typed by their
+arguments (float32 or float64 values, int32 or int64 indices).
+"""
+
+import numpy as np
+from numba import njit
+
+# Lets sums over components be vectorised; NaN and infinity keep their meaning.
+_REASSOCIATE = {"reassoc", "contract", "nsz"}
+
+
+def _jit(**options):
+    """``njit`` without the GIL, cached on disk wherever a cache can be written."""
+
+    def decorate(function):
+        try:
+            return njit(nogil=True, cache=True, **options)(function)
+        except RuntimeError:  # neither the package nor the home folder is writable
+            return njit(nogil=True, **options)(function)
+
+    return decorate
+
+
+@_jit()
+def add_neighbors(indptr, indices, data, scale, source, start, out):
+    """Add to ``out`` (b, d) the rows start..start+b of diag(scale) A ``source``.
+
+    A is CSR (n, m): ``indptr`` (n + 1,), ``indices`` and ``data`` (nnz,); ``scale``
+    is (n,) and ``source`` (m, d).
+    """
+    n_components = source.shape[1]
+    for i in range(out.shape[0]):
+        row = out[i]
+        weight = scale[start + i]
+        k = indptr[start + i]
+        stop = indptr[start + i + 1]
+        # Four neighbours at a time: a quarter of the traffic on ``row``.
+        while k + 4 <= stop:
+            a = data[k] * weight
+            b = data[k + 1] * weight
+            c = data[k + 2] * weight
+            d = data[k + 3] * weight
+            first = source[indices[k]]
+            second = source[indices[k + 1]]
+            third = source[indices[k + 2]]
+            fourth = source[indices[k + 3]]
+            for f in range(n_components):
+                row[f] += (
+                    a * first[f] + b * second[f] + c * third[f] + d * fourth[f]
+                )
+            k += 4
+        while k < stop:
+            a = data[k] * weight
+            first = source[indices[k]]
+            for f in range(n_components):
+                row[f] += a * first[f]
+            k += 1
+
+
+@_jit(fastmath=_REASSOCIATE)
+def sphere_step(rows, pull, drift, push, step, out, attraction):
+    """Move unit ``rows`` (b, d) down their gradient by ``step``; write to ``out``.
+
+    The gradient is ``drift`` + ``push`` - ``pull``, (b, d), (d,) and (b, d); it is
+    projected on the tangent space and scaled to length one. ``attraction`` (b,)
+    receives pull·row. A zero row stays zero; ``out`` may be ``rows``.
+    """
+    n_rows, n_components = rows.shape
+    gradient = np.empty_like(push)
+    keep = np.sqrt(1 - step * step)
+    for i in range(n_rows):
+        squared = rows.dtype.type(0)
+        pulled = rows.dtype.type(0)
+        radial = rows.dtype.type(0)
+        for f in range(n_components):
+            g = drift[i, f] + push[f] - pull[i, f]
+            gradient[f] = g
+            squared += rows[i, f] * rows[i, f]
+            pulled += rows[i, f] * pull[i, f]
+            radial += rows[i, f] * g
+        attraction[i] = pulled
+        length = rows.dtype.type(0)
+        for f in range(n_components):
+            gradient[f] -= radial * rows[i, f]
+            length += gradient[f] * gradient[f]
+        if squared == 0 or length == 0:
+            out[i] = rows[i]
+            continue
+        scale = step / np.sqrt(length)
+        length = rows.dtype.type(0)
+        for f in range(n_components):
+            gradient[f] = keep * rows[i, f] - scale * gradient[f]
+            length += gradient[f] * gradient[f]
+        # Rounding takes rows off the sphere, most where the gradient is small.
+        length = 1 / np.sqrt(length)
+        for f in range(n_components):
+            out[i, f] = gradient[f] * length
+
+
+@_jit(fastmath=_REASSOCIATE)
+def fixed_point_step(rows, pull, drift, push, curvature):
+    """Set ``rows`` (b, d) to unit(curvature * rows + pull - drift - push), in place.
+
+    ``pull`` and ``drift`` are (b, d), ``push`` is (d,). A row stays as it is where
+    the right-hand side is zero.
+    """
+    n_rows, n_components = rows.shape
+    target = np.empty_like(push)
+    for i in range(n_rows):
+        length = rows.dtype.type(0)
+        for f in range(n_components):
+            target[f] = curvature * rows[i, f] + pull[i, f] - drift[i, f] - push[f]
+            length += target[f] * target[f]
+        if length == 0:
+            continue
+        length = 1 / np.sqrt(length)
+        for f in range(n_components):
+            rows[i, f] = target[f] * length
+
+
+@_jit()
+def add_by_label(rows, weights, labels, totals, sums):
+    """Add ``weights`` (b,) to ``totals`` (K,) and weighted ``rows`` to ``sums`` (K, d).
+
+    Row i of ``rows`` (b, d) goes to the component ``labels[i]``.
+    """
+    for i in range(rows.shape[0]):
+        label = labels[i]
+        weight = weights[i]
+        totals[label] += weight
+        for f in range(rows.shape[1]):
+            sums[label, f] += weight * rows[i, f]

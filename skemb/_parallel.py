@@ -1,0 +1,101 @@
+"""Fixed blocks of rows, run by Python threads, with BLAS held to one thread."""
+
+import os
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+from joblib import effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+# A block's widest array holds about this many numbers, so that it stays in cache.
+_BLOCK_SIZE = 2**18
+
+
+def row_blocks(n_rows, width):
+    """Cut ``n_rows`` rows of ``width`` numbers into (start, stop) pairs.
+
+    The cuts depend on nothing but the two arguments: sums over blocks, added in
+    order, are then the same for every number of threads.
+    """
+    block_rows = min(max(_BLOCK_SIZE // max(width, 1), 32), 4096)
+    for start in range(0, n_rows, block_rows):
+        yield start, min(start + block_rows, n_rows)
+
+
+class _SingleThreadedBlas:
+    """Context manager that holds BLAS to one thread while anyone is inside.
+
+    Thread limits belong to the process. Fits that overlap in several threads must
+    neither lift the limit under one another nor leave it behind, so entries are
+    counted: the first sets the limit and the last restores what it found.
+    """
+
+    def __init__(self):
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self):
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._limiter = None
+
+    def __enter__(self):
+        with self._lock:
+            if self._depth == 0:
+                self._limiter = ThreadpoolController().limit(limits=1, user_api="blas")
+            self._depth += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._limiter.restore_original_limits()
+                self._limiter = None
+
+
+_single_threaded_blas = _SingleThreadedBlas()
+
+
+class Workers:
+    """Threads that run a function over blocks of rows, as a context manager."""
+
+    def __init__(self, n_jobs=None):
+        self.n_jobs = effective_n_jobs(n_jobs)
+        self._executor = None
+
+    def __enter__(self):
+        _single_threaded_blas.__enter__()
+        if self.n_jobs > 1:
+            self._executor = ThreadPoolExecutor(self.n_jobs)
+        return self
+
+    def __exit__(self, *exception):
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
+        _single_threaded_blas.__exit__(*exception)
+
+    def map(self, function, n_rows, width):
+        """Yield ``function(start, stop)`` of every block, in the order of the rows.
+
+        Only a few blocks are ahead of the one handed out, so that results which are
+        summed never pile up.
+        """
+        blocks = row_blocks(n_rows, width)
+        if self._executor is None:
+            yield from (function(start, stop) for start, stop in blocks)
+            return
+        waiting = deque()
+        for start, stop in blocks:
+            waiting.append(self._executor.submit(function, start, stop))
+            if len(waiting) > 2 * self.n_jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def run(self, function, n_rows, width):
+        """Call ``function(start, stop)`` on every block for its effect alone."""
+        for _ in self.map(function, n_rows, width):
+            pass

@@ -1,0 +1,247 @@
+"""Full-batch training of unit vectors, and the embedding of rows by fixed contexts.
+
+The objective of a side (rows given contexts; one side alone is its own contexts) is
+
+    -mean_i Σ_j P_ij log p(j | i) + (mean_penalty / 2t) ‖mean_i x_i‖²,
+    p(j | i) = p_j exp(x_i·y_j / t) / Z(x_i).
+
+Rows without affinity are zero vectors and count in no mean.
+"""
+
+import copy
+from typing import NamedTuple
+
+import numpy as np
+
+from skemb._kernels import fixed_point_step, sphere_step
+from skemb._normalizer import GaussianNormalizer, log_sum_exp
+
+# A row's steps contract: after ten it is nearer its optimum than training leaves it.
+_N_FIXED_POINT_STEPS = 10
+# The first step from a given start mends a rough one and keeps a good one; from a
+# random start it forgets where it stood.
+_FIRST_STEP_GIVEN, _FIRST_STEP_RANDOM = 0.3, 1.0
+
+
+class Side:
+    """One set of vectors in training: rows, columns, or both at once.
+
+    Parameters
+    ----------
+    operator : operator of shape (n_vectors, n_contexts)
+        What pulls the vectors towards their contexts.
+    normalizer : GaussianNormalizer
+        Normaliser of these vectors where they are the contexts.
+    vectors : ndarray of shape (n_vectors, n_components)
+        Where they start; unit vectors, taken over and changed.
+    """
+
+    def __init__(self, operator, normalizer, vectors):
+        self.operator = operator
+        self.normalizer = normalizer
+        pulled = operator.scale > 0
+        vectors[~pulled] = 0
+        self.vectors = vectors
+        self._spare = None
+        # Weights of a mean over the rows that have affinities.
+        self.shares = pulled.astype(vectors.dtype) / max(np.count_nonzero(pulled), 1)
+        self.mean = self.shares @ vectors
+
+    def restart(self, vectors):
+        """Start from other ``vectors``, scaled to length one, where they are not zero."""
+        given = vectors.any(axis=1) & (self.shares > 0)
+        self.vectors[given] = unit(vectors[given])
+        self.mean = self.shares @ self.vectors
+
+    def step(self, contexts, length, mean_penalty, workers):
+        """Move along the gradient by ``length``; return the loss before the step."""
+        temperature = contexts.normalizer.temperature
+        dtype = self.vectors.dtype
+        source = self.operator.propagate(contexts.vectors, workers)
+        push = (mean_penalty * self.mean).astype(dtype)
+        out = self._target(source)
+
+        def block_step(start, stop):
+            rows, moved = self.vectors[start:stop], out[start:stop]
+            pull = self.operator.rows(source, start, stop)
+            log_partition, drift = contexts.normalizer.evaluate(rows)
+            attraction = np.empty(len(rows), dtype=dtype)
+            sphere_step(rows, pull, drift, push, dtype.type(length), moved, attraction)
+            shares = self.shares[start:stop]
+            return shares @ (log_partition - attraction / temperature), shares @ moved
+
+        width = max(contexts.normalizer.n_gaussians, self.vectors.shape[1])
+        loss = mean_penalty / (2 * temperature) * float(self.mean @ self.mean)
+        mean = np.zeros(self.vectors.shape[1])
+        for block_loss, block_mean in workers.map(block_step, len(self.vectors), width):
+            loss += block_loss
+            mean += block_mean
+        self.mean = mean
+        if out is not self.vectors:
+            self.vectors, self._spare = out, self.vectors
+        return loss
+
+    def _target(self, source):
+        """Return where to write: in place, unless rows are still read by others."""
+        if source is not self.vectors:
+            return self.vectors
+        if self._spare is None:
+            self._spare = np.empty_like(self.vectors)
+        return self._spare
+
+    def mean_log_prior(self, contexts, workers):
+        """Return mean_i Σ_j P_ij log p_j, the constant part of the objective."""
+        log_prior = known_log_prior(contexts.normalizer.prior)
+        return self.shares @ pull_of(self.operator, log_prior, workers).ravel()
+
+
+class Conditional(NamedTuple):
+    """p(context | row): all it takes to embed and to score a row on its own."""
+
+    contexts: np.ndarray  # (n_contexts, n_components)
+    source: np.ndarray  # (n_contexts, n_components), as rows read the contexts
+    log_prior: np.ndarray  # (n_contexts, 1), as rows read the prior
+    mass: np.ndarray  # (n_contexts,), zero where a context does not count
+    normalizer: GaussianNormalizer
+    push: np.ndarray  # (n_components,), gradient of the mean penalty
+
+
+def known_log_prior(prior):
+    """Return log p_j as a column (m, 1), zero where a context does not count."""
+    return np.log(np.where(prior > 0, prior, 1))[:, None]
+
+
+def pull_of(operator, contexts, workers):
+    """Return P @ contexts for all rows."""
+    source = operator.propagate(contexts, workers)
+    out = np.empty((operator.shape[0], contexts.shape[1]), dtype=contexts.dtype)
+
+    def block_pull(start, stop):
+        out[start:stop] = operator.rows(source, start, stop)
+
+    workers.run(block_pull, *out.shape)
+    return out
+
+
+def random_vectors(shape, dtype, random_state):
+    """Draw unit vectors, the same up to rounding for every floating dtype."""
+    generator = np.random.default_rng(random_state.randint(np.iinfo(np.int32).max))
+    return unit(generator.standard_normal(shape, dtype=np.float32).astype(dtype))
+
+
+def unit(vectors):
+    """Scale the rows of ``vectors`` to length one, in place; zero rows stay zero."""
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    return np.divide(vectors, length, out=vectors, where=length > 0)
+
+
+def train(sides, *, mean_penalty, max_iter, tol, from_random, workers, monitor):
+    """Minimise the objective by steps on the sphere that shrink linearly to zero.
+
+    Parameters
+    ----------
+    sides : list of one or two Side
+        One is its own contexts; two are each other's and are updated in turn.
+    mean_penalty : float
+        Weight of each side's squared mean.
+    max_iter, tol : int, float
+        Epochs at most; relative change of the loss under which training stops.
+    from_random : bool
+        Whether the sides start at random vectors rather than at good ones.
+    workers : Workers
+        Threads.
+    monitor : object
+        ``begin()`` is called before an epoch, ``end(losses)`` after it; True ends
+        the training.
+
+    Returns
+    -------
+    list of float
+        The objective before each epoch's step, averaged over the sides, under the
+        normaliser of that epoch.
+    """
+    pairs = list(zip(sides, reversed(sides), strict=True))
+    offset = sum(rows.mean_log_prior(contexts, workers) for rows, contexts in pairs)
+    first_step = _FIRST_STEP_RANDOM if from_random else _FIRST_STEP_GIVEN
+    losses = []
+    for epoch in range(max_iter):
+        monitor.begin()
+        length = first_step * (1 - epoch / max_iter)
+        loss = -offset
+        for rows, contexts in pairs:
+            contexts.normalizer.update(contexts.vectors, workers)
+            loss += rows.step(contexts, length, mean_penalty, workers)
+        losses.append(float(loss) / len(pairs))
+        settled = epoch > 0 and abs(losses[-1] - losses[-2]) < tol * abs(losses[-2])
+        if monitor.end(losses) or settled:
+            break
+    return losses
+
+
+def conditional_of(sides, mean_penalty, workers):
+    """Return what the first side's rows need to be embedded by the trained contexts.
+
+    Training can go on afterwards: nothing of the sides is changed, but the source may
+    be written over.
+    """
+    rows, contexts = sides[0], sides[-1]
+    normalizer = copy.copy(contexts.normalizer)
+    normalizer.update(contexts.vectors, workers)
+    log_prior = known_log_prior(normalizer.prior)
+    return Conditional(
+        contexts=contexts.vectors,
+        source=rows.operator.propagate(contexts.vectors, workers),
+        log_prior=rows.operator.propagate(log_prior, workers).copy(),
+        mass=rows.operator.mass,
+        normalizer=normalizer,
+        push=(mean_penalty * rows.mean).astype(contexts.vectors.dtype),
+    )
+
+
+def embed(operator, conditional, workers):
+    """Minimise each row's own loss with the contexts held fixed.
+
+    The loss -x·u + t log Z(x) + push·x, u = the row's pull, is a convex function whose
+    curvature c the contexts' covariance bounds where K = 1; x ← unit(c x - gradient)
+    then descends without a step length to choose, and damps rounding rather than
+    blowing it up. Every row is treated alone. Costs ten passes of O(n (K d + d²)).
+    """
+    normalizer = conditional.normalizer
+    dtype, n_components = conditional.source.dtype, conditional.source.shape[1]
+    out = np.empty((operator.shape[0], n_components), dtype=dtype)
+    curvature = dtype.type(normalizer.curvature())
+
+    def block_embed(start, stop):
+        rows = out[start:stop]
+        pull = operator.rows(conditional.source, start, stop)
+        # Start at the pull beyond the average context, or anywhere if that is zero.
+        rows.fill(1 / np.sqrt(n_components))
+        fixed_point_step(rows, pull, np.zeros_like(pull), normalizer.mean, dtype.type(0))
+        for _ in range(_N_FIXED_POINT_STEPS):
+            _, drift = normalizer.evaluate(rows)
+            fixed_point_step(rows, pull, drift, conditional.push, curvature)
+        rows[operator.scale[start:stop] == 0] = 0
+
+    workers.run(block_embed, operator.shape[0], max(normalizer.n_gaussians, n_components))
+    return out
+
+
+def log_likelihood(rows, operator, conditional, workers):
+    """Return Σ_j P_ij log p(j | i) of each row, with the normaliser exact, (n,)."""
+    temperature = conditional.normalizer.temperature
+    prior = conditional.normalizer.prior
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(prior)
+    out = np.empty(len(rows))
+
+    def block_likelihood(start, stop):
+        x = rows[start:stop]
+        pull = operator.rows(conditional.source, start, stop)
+        attraction = np.einsum("ij,ij->i", x, pull) / temperature
+        known = operator.rows(conditional.log_prior, start, stop).ravel()
+        log_partition, _ = log_sum_exp(x, conditional.contexts, log_weights, temperature)
+        out[start:stop] = attraction + known - log_partition
+
+    workers.run(block_likelihood, len(rows), len(prior))
+    out[operator.scale == 0] = 0
+    return out
