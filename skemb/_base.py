@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from copy import deepcopy
 from numbers import Integral, Real
 from time import perf_counter
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import (
@@ -39,7 +40,7 @@ class BaseEmbedder(
 ):
     """Template of the embedders; a subclass says what its X pulls on what."""
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "temperature": [Interval(Real, 1e-3, 1e3, closed="both")],
         "n_gaussians": [Interval(Integral, 1, None, closed="left")],

@@ -48,9 +48,7 @@ def add_neighbors(indptr, indices, data, scale, source, start, out):
             third = source[indices[k + 2]]
             fourth = source[indices[k + 3]]
             for f in range(n_components):
-                row[f] += (
-                    a * first[f] + b * second[f] + c * third[f] + d * fourth[f]
-                )
+                row[f] += a * first[f] + b * second[f] + c * third[f] + d * fourth[f]
             k += 4
         while k < stop:
             a = data[k] * weight

@@ -100,7 +100,7 @@ class GaussianNormalizer:
         self.centers = centers
 
     def curvature(self):
-        """Return the largest second derivative of t log Z along the contexts' spread."""
+        """Return the largest curvature of t log Z that the contexts' spread allows."""
         return float(np.linalg.eigvalsh(self.spread)[-1]) / self.temperature
 
     def evaluate(self, rows):

@@ -24,35 +24,41 @@ def row_blocks(n_rows, width):
 
 
 class _SingleThreadedBlas:
-    """Context manager that holds BLAS to one thread while anyone is inside.
+    """Holds BLAS to one thread while anyone is inside; entered from several threads.
 
-    Thread limits belong to the process. Fits that overlap in several threads must
-    neither lift the limit under one another nor leave it behind, so entries are
-    counted: the first sets the limit and the last restores what it found.
+    The limit belongs to the process. Fits that overlap in several threads must neither
+    lift it under one another nor leave it behind, so entries are counted: the first
+    sets the limit and the last restores what the first found.
     """
 
     def __init__(self):
-        self._reset()
+        self._start_afresh()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
+            os.register_at_fork(after_in_child=self._start_afresh)
 
-    def _reset(self):
+    def _start_afresh(self):
         self._lock = threading.Lock()
-        self._depth = 0
+        self._n_inside = 0
         self._limiter = None
 
-    def __enter__(self):
+    def enter(self):
+        """Set the limit, unless someone has; return the libraries' controller."""
         with self._lock:
-            if self._depth == 0:
-                self._limiter = ThreadpoolController().limit(limits=1, user_api="blas")
-            self._depth += 1
+            if self._n_inside == 0:
+                self._controller = ThreadpoolController()
+                self._limiter = self._controller.limit(limits=1, user_api="blas")
+            self._n_inside += 1
+            return self._controller
 
-    def __exit__(self, *exception):
+    def leave(self):
+        """Restore what was, unless others are still inside."""
         with self._lock:
-            self._depth -= 1
-            if self._depth == 0:
+            self._n_inside -= 1
+            if self._n_inside == 0:
                 self._limiter.restore_original_limits()
-                self._limiter = None
+            # threadpoolctl >= 3.7 listens to the first thread alone until it resigns.
+            for library in self._controller.lib_controllers:
+                getattr(library, "clear_controlling_thread", lambda: None)()
 
 
 _single_threaded_blas = _SingleThreadedBlas()
@@ -66,16 +72,22 @@ class Workers:
         self._executor = None
 
     def __enter__(self):
-        _single_threaded_blas.__enter__()
+        controller = _single_threaded_blas.enter()
         if self.n_jobs > 1:
-            self._executor = ThreadPoolExecutor(self.n_jobs)
+            # Where BLAS is built on OpenMP the limit is each thread's own.
+            self._executor = ThreadPoolExecutor(
+                self.n_jobs,
+                initializer=lambda: controller.limit(limits=1, user_api="blas"),
+            )
         return self
 
     def __exit__(self, *exception):
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-            self._executor = None
-        _single_threaded_blas.__exit__(*exception)
+        try:
+            if self._executor is not None:
+                self._executor.shutdown(cancel_futures=True)
+                self._executor = None
+        finally:
+            _single_threaded_blas.leave()
 
     def map(self, function, n_rows, width):
         """Yield ``function(start, stop)`` of every block, in the order of the rows.

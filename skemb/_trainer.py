@@ -48,7 +48,7 @@ class Side:
         self.mean = self.shares @ vectors
 
     def restart(self, vectors):
-        """Start from other ``vectors``, scaled to length one, where they are not zero."""
+        """Start from the unit rows of ``vectors`` instead, where they are not zero."""
         given = vectors.any(axis=1) & (self.shares > 0)
         self.vectors[given] = unit(vectors[given])
         self.mean = self.shares @ self.vectors
@@ -216,13 +216,17 @@ def embed(operator, conditional, workers):
         pull = operator.rows(conditional.source, start, stop)
         # Start at the pull beyond the average context, or anywhere if that is zero.
         rows.fill(1 / np.sqrt(n_components))
-        fixed_point_step(rows, pull, np.zeros_like(pull), normalizer.mean, dtype.type(0))
+        fixed_point_step(
+            rows, pull, np.zeros_like(pull), normalizer.mean, dtype.type(0)
+        )
         for _ in range(_N_FIXED_POINT_STEPS):
             _, drift = normalizer.evaluate(rows)
             fixed_point_step(rows, pull, drift, conditional.push, curvature)
         rows[operator.scale[start:stop] == 0] = 0
 
-    workers.run(block_embed, operator.shape[0], max(normalizer.n_gaussians, n_components))
+    workers.run(
+        block_embed, operator.shape[0], max(normalizer.n_gaussians, n_components)
+    )
     return out
 
 
@@ -239,7 +243,9 @@ def log_likelihood(rows, operator, conditional, workers):
         pull = operator.rows(conditional.source, start, stop)
         attraction = np.einsum("ij,ij->i", x, pull) / temperature
         known = operator.rows(conditional.log_prior, start, stop).ravel()
-        log_partition, _ = log_sum_exp(x, conditional.contexts, log_weights, temperature)
+        log_partition, _ = log_sum_exp(
+            x, conditional.contexts, log_weights, temperature
+        )
         out[start:stop] = attraction + known - log_partition
 
     workers.run(block_likelihood, len(rows), len(prior))

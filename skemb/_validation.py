@@ -39,7 +39,7 @@ def check_affinity(estimator, X, *, reset):
     if X.nnz and not 0 <= X.indices.min() <= X.indices.max() < X.shape[1]:
         raise ValueError(
             f"X must have column indices from 0 to {X.shape[1] - 1}, got "
-            f"{X.indices.min()} to {X.indices.max()}: check the shape it was built with."
+            f"{X.indices.min()} to {X.indices.max()}: build it with its true shape."
         )
     return _check_sums(X)
 
@@ -47,12 +47,15 @@ def check_affinity(estimator, X, *, reset):
 def _check_sums(X):
     """Refuse weights that lose their meaning when rows are divided by their sums."""
     strength = row_sums(X)
-    limits = np.finfo(X.dtype)
+    least, most = np.finfo(X.dtype).tiny, np.finfo(X.dtype).max / 1e6
     positive = strength[strength > 0]
-    if positive.sum() > limits.max / 1e6 or (positive < limits.tiny).any():
+    with np.errstate(over="ignore"):
+        total = positive.sum()
+    if total > most or (positive < least).any():
         raise ValueError(
-            f"X must have sums of rows from {limits.tiny:.1e} to {limits.max / 1e6:.1e} "
-            f"in {X.dtype}, got {positive.min():.1e} to {positive.max():.1e}: rescale it."
+            f"X must have sums of rows from {least:.1e} that add up to {most:.1e} at "
+            f"most in {X.dtype}, got {positive.min():.1e} to {positive.max():.1e}: "
+            "rescale its weights."
         )
     return X
 
@@ -85,8 +88,8 @@ def check_node_order(X):
         return
     if not index.equals(columns) and set(index) == set(columns):
         raise ValueError(
-            "X must list its nodes in the same order in rows and columns, got a "
-            "DataFrame whose index is a permutation of its columns: pass X.loc[X.columns]."
+            "X must list its nodes in one order, got a DataFrame whose index is a "
+            "permutation of its columns: pass X.loc[X.columns]."
         )
 
 

@@ -1,0 +1,103 @@
+"""The naive twin: the mathematics in dense numpy, quadratic and meant to be read.
+
+It imports nothing of the package. ``tests/`` compares everything fast with it.
+"""
+
+import numpy as np
+
+
+def unit(vectors):
+    """Scale rows to length one; zero rows stay zero."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+
+
+def row_normalized(A):
+    """Divide rows by their sums; zero rows stay zero."""
+    total = A.sum(axis=1, keepdims=True)
+    return np.divide(A, total, out=np.zeros_like(A), where=total > 0)
+
+
+def walk_matrix(A, walk_length, known):
+    """P: where walks of 1 to ``walk_length`` steps that do not break off stand."""
+    hop = row_normalized(A)
+    visits, walked = np.zeros_like(A), A
+    for _ in range(walk_length):
+        visits = visits + walked
+        walked = walked @ hop
+    return row_normalized(visits * known)
+
+
+def log_sum_exp(exponents):
+    """Log of the sum over the last axis of exp."""
+    largest = exponents.max(axis=-1, keepdims=True)
+    return np.log(np.exp(exponents - largest).sum(axis=-1)) + largest[..., 0]
+
+
+def log_partition(X, Y, prior, temperature):
+    """log Z(x) = log sum_j p_j exp(x.y_j / t), exactly."""
+    counting = prior > 0
+    return log_sum_exp(X @ Y[counting].T / temperature + np.log(prior[counting]))
+
+
+def mixture_log_partition(X, weights, means, covariance, temperature):
+    """log Z(x) of a mixture of Gaussians with one covariance."""
+    exponents = X @ means.T / temperature + np.log(weights)
+    quadratic = np.einsum("if,fg,ig->i", X, covariance, X) / (2 * temperature**2)
+    return log_sum_exp(exponents) + quadratic
+
+
+def single_gaussian(Y, prior):
+    """Weight, mean and covariance of the contexts: the mixture of one component."""
+    mean = prior @ Y
+    centred = Y - mean
+    return np.ones(1), mean[None], (centred * prior[:, None]).T @ centred
+
+
+def row_losses(X, Y, P, prior, temperature, log_z):
+    """-sum_j P_ij log p(j | i) of every row that has affinities, else 0."""
+    log_prior = np.log(np.where(prior > 0, prior, 1))
+    log_p = X @ Y.T / temperature + log_prior - log_z(X)[:, None]
+    return -(P * log_p).sum(axis=1)
+
+
+def objective(X, Y, P, prior, temperature, mean_penalty, log_z):
+    """The loss of one side, rows X given contexts Y."""
+    pulled = P.any(axis=1)
+    mean = X[pulled].mean(axis=0)
+    losses = row_losses(X, Y, P, prior, temperature, log_z)
+    return losses[pulled].mean() + mean_penalty / (2 * temperature) * mean @ mean
+
+
+def gaussian_gradient(X, weights, means, covariance, temperature):
+    """Gradient of log Z of the mixture, times the temperature."""
+    exponents = X @ means.T / temperature + np.log(weights)
+    shares = np.exp(exponents - log_sum_exp(exponents)[:, None])
+    return shares @ means + X @ covariance / temperature
+
+
+def sphere_step(X, gradient, step):
+    """x <- sqrt(1 - step^2) x - step g / |g|, g tangent to the sphere at x."""
+    tangent = gradient - (gradient * X).sum(axis=1, keepdims=True) * X
+    return np.sqrt(1 - step**2) * X - step * unit(tangent)
+
+
+def advance(X, Y, P, prior, temperature, mean_penalty, step):
+    """One step of rows X towards contexts Y under one Gaussian; rows pulled only."""
+    pulled = P.any(axis=1)
+    mean = X[pulled].mean(axis=0)
+    drift = gaussian_gradient(X, *single_gaussian(Y, prior), temperature)
+    moved = sphere_step(X, drift - P @ Y + mean_penalty * mean, step)
+    return np.where(pulled[:, None], moved, 0)
+
+
+def embed(P, Y, prior, mean, temperature, mean_penalty, n_steps):
+    """Rows at fixed contexts: x <- unit(c x - gradient), from the pull that is left."""
+    weights, means, covariance = single_gaussian(Y, prior)
+    curvature = np.linalg.eigvalsh(covariance)[-1] / temperature
+    pull = P @ Y
+    X = unit(pull - means)
+    for _ in range(n_steps):
+        drift = gaussian_gradient(X, weights, means, covariance, temperature)
+        X = unit(curvature * X + pull - drift - mean_penalty * mean)
+    return np.where(P.any(axis=1)[:, None], X, 0)

@@ -1,0 +1,128 @@
+"""Kernels: compiled and not, against the naive twin, for every width of number."""
+
+import numpy as np
+import pytest
+import reference
+from conftest import random_graph
+
+from skemb import _kernels
+
+DTYPES = [np.float32, np.float64]
+
+
+def both_forms(name):
+    """Return the kernel as it runs and as plain Python."""
+    kernel = getattr(_kernels, name)
+    return [
+        pytest.param(kernel, id=f"{name}-compiled"),
+        pytest.param(getattr(kernel, "py_func", kernel), id=f"{name}-python"),
+    ]
+
+
+def tolerance(dtype):
+    return {"rtol": 50 * np.finfo(dtype).eps, "atol": 50 * np.finfo(dtype).eps}
+
+
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kernel", both_forms("add_neighbors"))
+def test_add_neighbors(kernel, dtype, index_dtype, rng):
+    # Degrees from 0 to beyond 4: the kernel takes neighbours four at a time.
+    A = random_graph(30, 0.15, seed=2, directed=True, dtype=dtype)
+    scale = rng.random(30).astype(dtype)
+    source = rng.standard_normal((30, 7)).astype(dtype)
+    before = rng.standard_normal((12, 7)).astype(dtype)
+    out = before.copy()
+    kernel(
+        A.indptr.astype(index_dtype),
+        A.indices.astype(index_dtype),
+        A.data,
+        scale,
+        source,
+        10,
+        out,
+    )
+    expected = before + (scale[:, None] * A.toarray() @ source)[10:22]
+    np.testing.assert_allclose(out, expected, **tolerance(dtype))
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kernel", both_forms("sphere_step"))
+def test_sphere_step(kernel, dtype, in_place, rng):
+    rows = reference.unit(rng.standard_normal((9, 5))).astype(dtype)
+    rows[4] = 0
+    pull, drift = rng.standard_normal((2, 9, 5)).astype(dtype)
+    push = rng.standard_normal(5).astype(dtype)
+    start = rows.copy()
+    out = rows if in_place else np.empty_like(rows)
+    attraction = np.empty(9, dtype=dtype)
+    kernel(rows, pull, drift, push, dtype(0.6), out, attraction)
+    expected = reference.sphere_step(start, drift + push - pull, 0.6)
+    expected[4] = 0
+    np.testing.assert_allclose(out, expected, **tolerance(dtype))
+    np.testing.assert_allclose(
+        attraction, (start * pull).sum(axis=1), **tolerance(dtype)
+    )
+
+
+@pytest.mark.parametrize("kernel", both_forms("sphere_step"))
+def test_sphere_step_without_gradient_stays(kernel):
+    rows = np.eye(3)
+    out = np.empty_like(rows)
+    # Along the row itself there is nowhere to go on the sphere.
+    kernel(rows, rows, np.zeros((3, 3)), np.zeros(3), 1.0, out, np.empty(3))
+    np.testing.assert_array_equal(out, rows)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kernel", both_forms("fixed_point_step"))
+def test_fixed_point_step(kernel, dtype, rng):
+    rows = reference.unit(rng.standard_normal((8, 6))).astype(dtype)
+    pull, drift = rng.standard_normal((2, 8, 6)).astype(dtype)
+    push = rng.standard_normal(6).astype(dtype)
+    # A right-hand side of zero leaves the row where it is.
+    pull[2] = drift[2] + push - dtype(0.5) * rows[2]
+    drift[2], push_free = pull[2] + dtype(0.5) * rows[2] - push, rows[2].copy()
+    expected = reference.unit(0.5 * rows + pull - drift - push)
+    kernel(rows, pull, drift, push, dtype(0.5))
+    np.testing.assert_allclose(
+        np.delete(rows, 2, axis=0), np.delete(expected, 2, axis=0), **tolerance(dtype)
+    )
+    assert np.isfinite(rows[2]).all()
+    still = push_free[None].copy()
+    kernel(still, np.zeros_like(still), np.zeros_like(still), 0 * push, dtype(0))
+    np.testing.assert_array_equal(still[0], push_free)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kernel", both_forms("add_by_label"))
+def test_add_by_label(kernel, dtype, rng):
+    rows = rng.standard_normal((20, 4)).astype(dtype)
+    weights = rng.random(20).astype(dtype)
+    labels = rng.integers(0, 3, 20)
+    totals, sums = np.ones(3, dtype=dtype), np.ones((3, 4), dtype=dtype)
+    kernel(rows, weights, labels, totals, sums)
+    member = np.eye(3)[labels].T * weights
+    np.testing.assert_allclose(totals, 1 + member.sum(axis=1), **tolerance(dtype))
+    np.testing.assert_allclose(sums, 1 + member @ rows, **tolerance(dtype))
+
+
+def test_kernels_take_read_only_arrays(rng):
+    A = random_graph(10, 0.3, seed=3)
+    source = rng.standard_normal((10, 3))
+    for array in (A.indptr, A.indices, A.data, source):
+        array.flags.writeable = False
+    out = np.zeros((10, 3))
+    _kernels.add_neighbors(A.indptr, A.indices, A.data, np.ones(10), source, 0, out)
+    np.testing.assert_allclose(out, A @ source)
+
+
+def test_kernels_work_where_no_cache_can_be_written(monkeypatch):
+    def njit(**options):
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(_kernels, "njit", njit)
+    assert _kernels._jit()(len)("ab") == 2

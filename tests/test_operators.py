@@ -1,0 +1,80 @@
+"""Operators against dense matrices, with empty rows, dangling nodes and odd formats."""
+
+import numpy as np
+import pytest
+import reference
+import scipy.sparse as sp
+from conftest import random_graph
+
+from skemb._operators import SparseOperator, WalkOperator
+from skemb._parallel import Workers
+from skemb._trainer import pull_of
+
+
+def dense(operator):
+    """Return the matrix of an operator by applying it to the identity."""
+    with Workers() as workers:
+        return pull_of(operator, np.eye(operator.shape[1]), workers)
+
+
+def walk_operator(A, known, walk_length):
+    with Workers() as workers:
+        return WalkOperator(A, known, walk_length, workers)
+
+
+def test_sparse_operator_normalizes_rows():
+    A = random_graph(20, 0.08, seed=0, directed=True)
+    matrix = dense(SparseOperator(A, np.ones(20)))
+    np.testing.assert_allclose(matrix, reference.row_normalized(A.toarray()))
+    assert (matrix.sum(axis=1) == 0).any()
+
+
+def test_sparse_operator_is_rectangular_and_leaves_out_contexts_without_mass():
+    A = np.array([[1.0, 1.0, 2.0], [0.0, 0.0, 3.0]])
+    operator = SparseOperator(sp.csr_array(A), np.array([1.0, 1.0, 0.0]))
+    assert operator.shape == (2, 3)
+    np.testing.assert_allclose(operator.scale, [1 / 2, 0])
+
+
+@pytest.mark.parametrize("walk_length", [1, 2, 3, 5])
+def test_walk_operator_of_undirected_graph_is_mean_of_powers(graph, walk_length):
+    hop = reference.row_normalized(graph.toarray())
+    powers = [np.linalg.matrix_power(hop, k + 1) for k in range(walk_length)]
+    operator = walk_operator(graph, np.ones(60, dtype=bool), walk_length)
+    np.testing.assert_allclose(dense(operator), np.mean(powers, axis=0), atol=1e-14)
+
+
+@pytest.mark.parametrize("walk_length", [1, 2, 4])
+def test_walk_operator_of_directed_graph(directed_graph, walk_length, rng):
+    A = directed_graph.toarray()
+    known = A.any(axis=0)
+    operator = walk_operator(directed_graph, known, walk_length)
+    # Contexts that do not count are zero vectors, as they are in training.
+    contexts = rng.standard_normal((50, 4)) * known[:, None]
+    expected = reference.walk_matrix(A, walk_length, known)
+    with Workers() as workers:
+        pull = pull_of(operator, contexts, workers)
+    np.testing.assert_allclose(pull, expected @ contexts, atol=1e-13)
+    sums = pull_of(operator, known[:, None].astype(float), Workers())
+    np.testing.assert_allclose(sums.ravel(), A.any(axis=1), atol=1e-13)
+
+
+def test_walk_operator_is_adjoint_to_the_walks_of_the_reversed_graph(graph, rng):
+    # <P Y, X> = <Y, P' X>, with P' = S P S^-1 for an undirected graph of strengths S.
+    operator = walk_operator(graph, np.ones(60, dtype=bool), 3)
+    X, Y = rng.standard_normal((2, 60, 3))
+    strength = graph.sum(axis=1)[:, None]
+    with Workers() as workers:
+        forward = (pull_of(operator, Y, workers) * X * strength).sum()
+        backward = (pull_of(operator, X, workers) * Y * strength).sum()
+    np.testing.assert_allclose(forward, backward)
+
+
+def test_rows_do_not_depend_on_the_block(graph, rng):
+    operator = walk_operator(graph, np.ones(60, dtype=bool), 3)
+    contexts = rng.standard_normal((60, 5))
+    with Workers() as workers:
+        source = operator.propagate(contexts, workers)
+    whole = operator.rows(source, 0, 60)
+    parts = [operator.rows(source, start, start + 20) for start in (0, 20, 40)]
+    np.testing.assert_array_equal(whole, np.vstack(parts))

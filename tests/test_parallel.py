@@ -1,0 +1,91 @@
+"""Blocks, threads and the limit on BLAS."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from skemb import _parallel
+from skemb._parallel import Workers, row_blocks
+
+
+def blas_threads():
+    return [
+        pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "width"), [(1, 1), (5000, 1), (5000, 128), (77, 10**7)]
+)
+def test_blocks_cover_all_rows_once(n_rows, width):
+    blocks = list(row_blocks(n_rows, width))
+    covered = np.concatenate([np.arange(start, stop) for start, stop in blocks])
+    np.testing.assert_array_equal(covered, np.arange(n_rows))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 4])
+def test_results_come_in_the_order_of_the_rows(n_jobs):
+    with Workers(n_jobs) as workers:
+        starts = [start for start, _ in workers.map(lambda *block: block, 10**5, 10**4)]
+    assert starts == sorted(starts)
+    assert len(starts) > 8
+
+
+def test_errors_in_a_block_reach_the_caller():
+    def fail(start, stop):
+        raise ValueError(f"block {start}")
+
+    with pytest.raises(ValueError, match="block 0"), Workers(2) as workers:
+        workers.run(fail, 10**5, 10**4)
+
+
+def test_blas_is_held_to_one_thread_and_given_back():
+    before = blas_threads()
+    with Workers(2):
+        assert set(blas_threads()) == {1}
+        with Workers(1):
+            pass
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("first_in_main", [True, False])
+def test_overlapping_threads_leave_blas_as_it_was(first_in_main):
+    before = blas_threads()
+    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
+    seen = []
+
+    def first():
+        with Workers(1):
+            first_is_in.set()
+            second_is_in.wait(10)
+        first_is_out.set()
+
+    def second():
+        first_is_in.wait(10)
+        with Workers(1):
+            second_is_in.set()
+            first_is_out.wait(10)
+            seen.extend(blas_threads())
+
+    here, there = (first, second) if first_in_main else (second, first)
+    thread = threading.Thread(target=there)
+    thread.start()
+    here()
+    thread.join()
+    assert set(seen) == {1}
+    assert blas_threads() == before
+
+
+def test_a_forked_child_starts_with_no_one_inside():
+    limit = _parallel._SingleThreadedBlas()
+    limit._n_inside = 3
+    limit._lock.acquire()
+    limit._start_afresh()
+    before = blas_threads()
+    limit.enter()
+    assert set(blas_threads()) == {1}
+    limit.leave()
+    assert blas_threads() == before
