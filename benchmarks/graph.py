@@ -1,52 +1,54 @@
 """Compare skemb's graph embedding with EDRep's: quality, time and memory.
 
 Both embed the same graphs at equal dimension (128), walk length (3) and number of
-epochs, in one run; skemb in float32, EDRep in float64, the only one it has. Otherwise
-both keep their defaults, of which BLAS's number of threads is one for EDRep.
+epochs (50; 20 of cnr-2000), in one run; skemb in float32, EDRep in float64, the only
+one it has. Both keep their other defaults. Five tables are printed:
 
-Five tables are printed, in this order:
-
-1. Time and memory: seconds from the adjacency matrix to the embedding, and the peak
-   resident memory in MB (10^6 bytes) of the process that did nothing else, beside
-   the peak before the fit (interpreter, imports, graph, a warm-up on a tiny graph).
-   The median of three processes for each figure, one for cnr-2000. Ratios above one
-   say that EDRep takes more.
-2. Cold and warm start: seconds that ``import skemb`` adds to ``import sklearn, numba``,
-   and seconds of a whole process that imports skemb, fits and transforms a graph of
-   1,000 nodes, first with an empty cache of numba's, then with the cache it left.
-3. Labels of BlogCatalog: F1 of one-vs-rest logistic regression on 10 % and on 50 % of
-   the nodes. As is usual with this graph, the true number of labels of each test node
-   is given. The mean of two random splits.
-4. New nodes of BlogCatalog: the same F1 on 20 % of the nodes, once embedded by
-   ``transform`` from their edges to the 80 % that skemb was fitted on, and once as
-   part of the whole graph. EDRep cannot embed new nodes.
-5. Communities of com-Amazon: normalised mutual information (NMI) with k-means.
+1. Labels of BlogCatalog: F1 of one-vs-rest logistic regression on 10 % and on 50 % of
+   the nodes, as the mean of two random splits. As is usual with this graph, the true
+   number of labels of each test node is given.
+2. New nodes of BlogCatalog: the same F1, with standardised features, on 20 % of the
+   nodes: once embedded by ``transform`` from their edges to the 80 % that skemb was
+   fitted on, once as part of the whole graph. EDRep cannot embed new nodes.
+3. Communities of com-Amazon: normalised mutual information (NMI) of k-means with them.
+4. Time and memory: seconds from the adjacency matrix to the embedding, and the peak
+   resident memory, in MB of 10^6 bytes, of a process that does nothing else; beside
+   it that peak before the fit, after imports, loading and a warm-up on a tiny graph.
+   Each is the median of three processes, but of one for cnr-2000. The ratios are
+   EDRep's figure over skemb's.
+5. Cold and warm start: seconds that ``import skemb`` takes after ``import sklearn,
+   numba``, the median of five processes; and seconds of a whole process that imports
+   skemb, fits and transforms a graph of 1,000 nodes, first with an empty cache of
+   numba's, then with the cache that this left.
 
 Run it where skemb, and EDRep from the extra ``bench``, can be imported::
 
     python benchmarks/graph.py --data DIR [--output FILE.json] [--quick]
 
-DIR holds ``blogcatalog.npz``, ``com_amazon_edrep.npz`` and ``cnr_2000_directed.npz``.
-Each is a graph in CSR (``indptr``, ``indices``, ``data``, ``shape``), the first with
-labels in CSR (``label_indptr``, ...), the second with ``labels``, -1 for none. All are
-made undirected and unweighted. The JSON file receives every figure. ``--quick`` is a
-smoke test: five epochs, one repeat, no cnr-2000.
+DIR holds ``blogcatalog.npz``, ``com_amazon_edrep.npz`` and ``cnr_2000_directed.npz``:
+graphs in CSR (``indptr``, ``indices``, ``data``, ``shape``), the first with sets of
+labels in CSR (``label_indptr``, ``label_indices``, ``label_shape``), the second with
+``labels``, -1 for none. Graphs are made undirected and unweighted. The JSON file holds
+the five tables, every single run, and versions. ``--quick`` is a smoke test: 5 epochs,
+one run of each, no cnr-2000.
 """
 
 import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
-import tempfile
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import NamedTuple
 
@@ -59,36 +61,12 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-try:
-    import resource
-except ImportError:
-    sys.exit("This benchmark measures memory with the module resource of Unix.")
-
 N_COMPONENTS = 128
 WALK_LENGTH = 3
 RANDOM_STATE = 0
 SPLIT_SEEDS = (0, 1)
-LABEL_SHARES = (0.1, 0.5)
-TRAINING_SHARE = 0.8
-QUICK_EPOCHS = 5
 
-
-class DataSet(NamedTuple):
-    file_name: str
-    epochs: int
-    repeats: int
-    is_scored: bool
-
-
-DATA_SETS = {
-    "BlogCatalog": DataSet("blogcatalog.npz", 50, 3, True),
-    "com-Amazon": DataSet("com_amazon_edrep.npz", 50, 3, True),
-    "cnr-2000": DataSet("cnr_2000_directed.npz", 20, 1, False),
-}
-
-SKEMB_JOBS = (1, -1)
-
-IMPORT_SCRIPT = """
+IMPORT = """
 import sklearn, numba
 from time import perf_counter
 start = perf_counter()
@@ -96,7 +74,7 @@ import skemb
 print(perf_counter() - start)
 """
 
-FIRST_USE_SCRIPT = """
+FIRST_USE = """
 import numpy as np
 import scipy.sparse as sp
 from skemb import GraphEmbedder
@@ -107,36 +85,418 @@ GraphEmbedder(random_state=0).fit(graph).transform(graph)
 """
 
 
+class DataSet(NamedTuple):
+    file_name: str
+    epochs: int
+    n_runs: int
+    is_scored: bool
+
+
+DATA_SETS = {
+    "BlogCatalog": DataSet("blogcatalog.npz", epochs=50, n_runs=3, is_scored=True),
+    "com-Amazon": DataSet("com_amazon_edrep.npz", epochs=50, n_runs=3, is_scored=True),
+    "cnr-2000": DataSet("cnr_2000_directed.npz", epochs=20, n_runs=1, is_scored=False),
+}
+
+
+class Fit(NamedTuple):
+    """One fit, as it is described to the child process that does it."""
+
+    graph_file: Path
+    library: str
+    n_jobs: int | None
+    epochs: int
+    output_file: Path | None
+
+
 def main():
     arguments = parse_arguments()
-    libraries = ["skemb"]
-    if find_spec("EDRep"):
-        libraries.append("EDRep")
-    else:
-        print("EDRep is not installed (extra `bench`): skemb runs alone.\n")
-    with tempfile.TemporaryDirectory() as folder:
-        # Before anything that needs memory here: on Linux, a child process starts
-        # with its parent's peak as its own.
-        fits = measure_fits(arguments, libraries, Path(folder))
-        print_fits(fits)
-        start = measure_start(n_imports=1 if arguments.quick else 5)
-        print_start(start)
-        embeddings = {
-            name: {
-                library: np.load(embedding_file(folder, name, library))
-                for library in libraries
-            }
-            for name in ("BlogCatalog", "com-Amazon")
-        }
-    epochs = epochs_of(DATA_SETS["BlogCatalog"], arguments.quick)
-    file = arguments.data / DATA_SETS["BlogCatalog"].file_name
-    labels = load_label_sets(file)
-    labelled = score_labels(embeddings["BlogCatalog"], labels)
-    print_labelled(labelled)
-    new_nodes = score_new_nodes(
-        embeddings["BlogCatalog"], load_graph(file, np.float32), labels, epochs
+    libraries = ["skemb", "EDRep"]
+    if find_spec("EDRep") is None:
+        libraries.remove("EDRep")
+        print("EDRep is not installed (extra `bench`): skemb runs alone.")
+    report = measure(arguments.data, libraries, arguments.quick)
+    print_report(report)
+    if arguments.output:
+        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    print_new_nodes(new_nodes)
-    file = arguments.data / DATA_SETS["com-Amazon"].file_name
-    communities = score_communities(embeddings["com-Amazon"], file)
-    print_communities(communities)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--output", type=Path, metavar="FILE.json")
+    parser.add_argument("--quick", action="store_true")
+    return parser.parse_args()
+
+
+def measure(folder, libraries, quick):
+    data_sets = quick_data_sets() if quick else DATA_SETS
+    with TemporaryDirectory() as scratch:
+        # The fits come first: on Linux a process inherits the peak memory of the one
+        # that starts it, which must not yet exceed what every fit takes anyway.
+        runs = measure_fits(folder, data_sets, libraries, Path(scratch))
+        embeddings = load_embeddings(data_sets, libraries, Path(scratch))
+    blog_file, amazon_file = (folder / data_sets[name].file_name for name in embeddings)
+    blog_epochs = data_sets["BlogCatalog"].epochs
+    return {
+        "settings": {
+            "n_components": N_COMPONENTS,
+            "walk_length": WALK_LENGTH,
+            "quick": quick,
+        },
+        "environment": environment(libraries),
+        "labels": score_labels(blog_file, embeddings["BlogCatalog"]),
+        "new_nodes": score_new_nodes(blog_file, embeddings["BlogCatalog"], blog_epochs),
+        "communities": score_communities(amazon_file, embeddings["com-Amazon"]),
+        "time_and_memory": summarize(runs),
+        "start": [measure_start(n_imports=1 if quick else 5)],
+        "runs": runs,
+    }
+
+
+def quick_data_sets():
+    return {
+        name: DATA_SETS[name]._replace(epochs=5, n_runs=1)
+        for name in ("BlogCatalog", "com-Amazon")
+    }
+
+
+def environment(libraries):
+    import skemb
+
+    packages = ["numpy", "scipy", "scikit-learn", "numba"]
+    packages += [name for name in libraries if name != "skemb"]
+    return {
+        "python": platform.python_version(),
+        "skemb": skemb.__version__,
+        **{name: version(name) for name in packages},
+        "cpu_count": os.cpu_count(),
+    }
+
+
+# --- Data
+
+
+def load_graph(file, dtype):
+    with np.load(file) as arrays:
+        graph = sp.csr_array(
+            (arrays["data"].astype(dtype), arrays["indices"], arrays["indptr"]),
+            shape=tuple(arrays["shape"]),
+        )
+    return ((graph + graph.T) > 0).astype(dtype)
+
+
+def load_label_sets(file):
+    """Return a 0/1 array of shape (n_nodes, n_labels)."""
+    with np.load(file) as arrays:
+        indices, indptr = arrays["label_indices"], arrays["label_indptr"]
+        return sp.csr_array(
+            (np.ones(len(indices), dtype=int), indices, indptr),
+            shape=tuple(arrays["label_shape"]),
+        ).toarray()
+
+
+def load_embeddings(data_sets, libraries, scratch):
+    return {
+        name: {
+            library: np.load(embedding_file(scratch, name, library))
+            for library in libraries
+        }
+        for name, data_set in data_sets.items()
+        if data_set.is_scored
+    }
+
+
+def embedding_file(scratch, name, library):
+    return scratch / f"{name}-{library}.npy"
+
+
+# --- Fits, each in a process of its own
+
+
+def measure_fits(folder, data_sets, libraries, scratch):
+    setups = [(library, n_jobs) for library in libraries for n_jobs in jobs_of(library)]
+    runs = []
+    for name, data_set in data_sets.items():
+        for run in range(data_set.n_runs):
+            for library, n_jobs in setups:
+                print(f"{name}, {library}, n_jobs={n_jobs}, run {run}", file=sys.stderr)
+                output = embedding_file(scratch, name, library)
+                fit = Fit(
+                    graph_file=folder / data_set.file_name,
+                    library=library,
+                    n_jobs=n_jobs,
+                    epochs=data_set.epochs,
+                    output_file=output if data_set.is_scored else None,
+                )
+                setup = {"data_set": name, "library": library, "n_jobs": n_jobs}
+                runs.append({**setup, "epochs": fit.epochs, **in_new_process(fit)})
+    return runs
+
+
+def jobs_of(library):
+    return (1, -1) if library == "skemb" else (None,)
+
+
+def in_new_process(fit):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        return executor.submit(fit_and_measure, fit).result()
+
+
+def fit_and_measure(fit):
+    if fit.library == "skemb":
+        embed, dtype = partial(embed_with_skemb, n_jobs=fit.n_jobs), np.float32
+    else:
+        embed, dtype = embed_with_edrep, np.float64
+    graph = load_graph(fit.graph_file, dtype)
+    embed(ring(dtype), epochs=2)
+    before = peak_memory()
+    start = perf_counter()
+    embedding = embed(graph, fit.epochs)
+    seconds = perf_counter() - start
+    peak = peak_memory()
+    if fit.output_file:
+        np.save(fit.output_file, embedding)
+    return {"seconds": seconds, "before_fit_MB": before, "peak_MB": peak}
+
+
+def ring(dtype, n_nodes=100):
+    """Return a tiny graph, for imports and compilation to be over before timing."""
+    nodes = np.arange(n_nodes, dtype=np.int32)
+    edges = (nodes, np.roll(nodes, 1))
+    half = sp.coo_array((np.ones(n_nodes, dtype), edges), shape=(n_nodes, n_nodes))
+    return (half + half.T).tocsr()
+
+
+# The libraries are imported where they are used, so that no process holds both.
+
+
+def embed_with_skemb(graph, epochs, n_jobs):
+    return skemb_embedder(epochs, n_jobs).fit_transform(graph)
+
+
+def skemb_embedder(epochs, n_jobs=-1):
+    from skemb import GraphEmbedder
+
+    return GraphEmbedder(
+        N_COMPONENTS,
+        walk_length=WALK_LENGTH,
+        max_iter=epochs,
+        tol=0,  # EDRep does not stop early either
+        n_jobs=n_jobs,
+        random_state=RANDOM_STATE,
+    )
+
+
+def embed_with_edrep(graph, epochs):
+    import EDRep
+
+    np.random.seed(RANDOM_STATE)  # noqa: NPY002 - what EDRep draws from
+    transition = (sp.diags_array(1 / graph.sum(axis=1)) @ graph).tocsr()
+    return EDRep.CreateEmbedding(
+        [transition] * WALK_LENGTH,
+        dim=N_COMPONENTS,
+        n_epochs=epochs,
+        sum_partials=True,
+        verbose=False,
+    ).X
+
+
+def peak_memory():
+    """Return the peak resident memory of this process so far in MB."""
+    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 1e6
+
+
+def summarize(runs):
+    """Return the medians over equal runs, with EDRep's ratios to skemb's."""
+    figures = ("seconds", "before_fit_MB", "peak_MB")
+    groups = {}
+    for run in runs:
+        setup = tuple((key, run[key]) for key in run if key not in figures)
+        groups.setdefault(setup, []).append(run)
+    records = [
+        {**dict(setup), **{key: median(run[key] for run in group) for key in figures}}
+        for setup, group in groups.items()
+    ]
+    rivals = {row["data_set"]: row for row in records if row["library"] == "EDRep"}
+    for row in records:
+        rival = rivals.get(row["data_set"])
+        for key in ("seconds", "peak_MB"):
+            is_compared = rival is not None and rival is not row
+            row[f"{key}_ratio"] = rival[key] / row[key] if is_compared else None
+    return records
+
+
+# --- Quality
+
+
+def score_labels(file, embeddings):
+    labels = load_label_sets(file)
+    classifier = LogisticRegression(solver="liblinear", C=1)
+
+    def score(embedding, share, seed):
+        train, test = split(len(labels), share, seed)
+        return label_f1(
+            classifier, embedding[train], labels[train], embedding[test], labels[test]
+        )
+
+    return [
+        {
+            "library": library,
+            "labelled_share": share,
+            **means([score(embedding, share, seed) for seed in SPLIT_SEEDS]),
+        }
+        for library, embedding in embeddings.items()
+        for share in (0.1, 0.5)
+    ]
+
+
+def score_new_nodes(file, embeddings, epochs):
+    graph, labels = load_graph(file, np.float32), load_label_sets(file)
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(solver="liblinear"))
+    scores = {library: [] for library in [*embeddings, "new"]}
+    for seed in SPLIT_SEEDS:
+        train, test = split(len(labels), 0.8, seed)
+        vectors = {
+            library: (embedding[train], embedding[test])
+            for library, embedding in embeddings.items()
+        }
+        vectors["new"] = embed_new_nodes(graph, train, test, epochs)
+        for name, (of_train, of_test) in vectors.items():
+            scores[name].append(
+                label_f1(classifier, of_train, labels[train], of_test, labels[test])
+            )
+    new = means(scores.pop("new"))
+    return [
+        {
+            "library": library,
+            **{f"new_{key}": new[key] if library == "skemb" else None for key in new},
+            **{f"whole_{key}": value for key, value in means(whole).items()},
+        }
+        for library, whole in scores.items()
+    ]
+
+
+def embed_new_nodes(graph, train, test, epochs):
+    """Return the vectors of the training nodes and those of the nodes new to them."""
+    embedder = skemb_embedder(epochs)
+    with warnings.catch_warnings():
+        # A few nodes have all their neighbours on the other side of the split.
+        warnings.filterwarnings("ignore", "[0-9]+ of the [0-9]+ rows", UserWarning)
+        return (
+            embedder.fit_transform(graph[train][:, train]),
+            embedder.transform(graph[test][:, train]),
+        )
+
+
+def split(n_nodes, training_share, seed):
+    order = np.random.default_rng(seed).permutation(n_nodes)
+    n_training = int(training_share * n_nodes)
+    return order[:n_training], order[n_training:]
+
+
+def label_f1(classifier, train_vectors, train_labels, test_vectors, test_labels):
+    """Return F1 of the k likeliest labels of each test node, k its number of labels."""
+    model = OneVsRestClassifier(classifier)
+    with warnings.catch_warnings():
+        # Rare labels can be absent from a small training set.
+        warnings.filterwarnings("ignore", "Label .* is present in all", UserWarning)
+        model.fit(train_vectors, train_labels)
+    likeliest_first = np.argsort(-model.predict_proba(test_vectors), axis=1)
+    ranks = np.argsort(likeliest_first, axis=1)
+    guess = (ranks < test_labels.sum(axis=1, keepdims=True)).astype(int)
+    return {
+        f"{average}_F1": f1_score(test_labels, guess, average=average, zero_division=0)
+        for average in ("micro", "macro")
+    }
+
+
+def means(scores):
+    """Return the mean of each figure of a list of dicts."""
+    return {key: mean(score[key] for score in scores) for key in scores[0]}
+
+
+def score_communities(file, embeddings):
+    with np.load(file) as arrays:
+        labels = arrays["labels"]
+    known = labels >= 0
+    k_means = KMeans(len(np.unique(labels[known])), n_init=3, random_state=0)
+    return [
+        {
+            "library": library,
+            "NMI": normalized_mutual_info_score(
+                labels[known], k_means.fit_predict(embedding)[known]
+            ),
+        }
+        for library, embedding in embeddings.items()
+    ]
+
+
+# --- Cold and warm start
+
+
+def measure_start(n_imports):
+    imports = [float(run_python(IMPORT)) for _ in range(n_imports)]
+    with TemporaryDirectory() as cache:
+        first_uses = []
+        for _ in ("cold", "warm"):
+            start = perf_counter()
+            run_python(FIRST_USE, NUMBA_CACHE_DIR=cache)
+            first_uses.append(perf_counter() - start)
+    return {
+        "import_seconds": median(imports),
+        "cold_process_seconds": first_uses[0],
+        "warm_process_seconds": first_uses[1],
+    }
+
+
+def run_python(script, **variables):
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return process.stdout
+
+
+# --- Report
+
+
+def print_report(report):
+    print(", ".join(f"{key} {value}" for key, value in report["environment"].items()))
+    titles = {
+        "labels": "1. Labels of BlogCatalog",
+        "new_nodes": "2. New nodes of BlogCatalog, and the same in the whole graph",
+        "communities": "3. Communities of com-Amazon",
+        "time_and_memory": "4. Time and memory (ratios: EDRep / skemb)",
+        "start": "5. Cold and warm start of skemb",
+    }
+    for key, title in titles.items():
+        print(f"\n### {title}\n")
+        print_table(report[key])
+
+
+def print_table(records):
+    header = [key.replace("_", " ") for key in records[0]]
+    rows = [[cell_text(value) for value in record.values()] for record in records]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for cells in [header, ["-" * width for width in widths], *rows]:
+        padded = [text.ljust(width) for text, width in zip(cells, widths, strict=True)]
+        print(f"| {' | '.join(padded)} |")
+
+
+def cell_text(value):
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return str(value)
+
+
+if __name__ == "__main__":
+    main()

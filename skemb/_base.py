@@ -263,7 +263,7 @@ class BaseEmbedder(
 
     @property
     def _n_features_out(self):
-        return self.n_components
+        return self.embedding_.shape[1]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,0 +1,48 @@
+"""scikit-learn's own checks, those it runs for third parties and those it does not."""
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skemb import GraphEmbedder
+
+ESTIMATORS = [
+    GraphEmbedder(),
+    GraphEmbedder(symmetric=False),
+    GraphEmbedder(n_gaussians=5, context_power=0.75),
+]
+
+# Left out of the public list, though meant for every estimator that can pass them.
+FURTHER_CHECKS = [
+    "check_param_validation",
+    "check_dataframe_column_names_consistency",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_get_feature_names_out_error",
+    "check_inplace_ensure_writeable",
+]
+
+# The suite feeds rows without affinities, of which we warn, mixes arrays with
+# DataFrames, of which scikit-learn warns, and skips checks.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names"),
+    pytest.mark.filterwarnings("ignore:.*rows of X have no affinity:UserWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_public_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("name", FURTHER_CHECKS)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_further_checks(estimator, name):
+    check = getattr(estimator_checks, name)
+    check(type(estimator).__name__, estimator)

@@ -1,0 +1,73 @@
+"""Imports point down only, and every compiled function is in one file."""
+
+import ast
+from pathlib import Path
+
+import skemb
+
+PACKAGE = Path(skemb.__file__).parent
+
+# What each module of the package may import from the package.
+BELOW = {
+    "__init__": {"_graph"},
+    "_graph": {"_base", "_compat", "_operators", "_validation"},
+    "_base": {
+        "_compat",
+        "_normalizer",
+        "_operators",
+        "_parallel",
+        "_trainer",
+        "_validation",
+    },
+    "_validation": set(),
+    "_compat": set(),
+    "_trainer": {"_kernels", "_normalizer"},
+    "_normalizer": {"_kernels"},
+    "_operators": {"_kernels"},
+    "_kernels": set(),
+    "_parallel": set(),
+}
+KNOWS_SCIKIT_LEARN = {"_graph", "_base", "_compat", "_validation"}
+
+
+def imported(module):
+    """Yield the dotted names that a module imports."""
+    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            yield node.module
+
+
+def test_every_module_has_its_place():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == set(BELOW)
+
+
+def test_arrows_point_down():
+    for module, below in BELOW.items():
+        inside = {name for name in imported(module) if name.startswith("skemb")}
+        assert inside <= {f"skemb.{name}" for name in below}, module
+
+
+def test_only_estimators_know_scikit_learn():
+    for module in set(BELOW) - KNOWS_SCIKIT_LEARN:
+        assert not any(name.startswith("sklearn") for name in imported(module)), module
+
+
+def test_private_scikit_learn_is_imported_in_one_module():
+    for module in set(BELOW) - {"_compat"}:
+        for name in imported(module):
+            private = any(part.startswith("_") for part in name.split("."))
+            assert not (name.startswith("sklearn") and private), (module, name)
+
+
+def test_compiled_functions_are_in_one_file():
+    for module in set(BELOW) - {"_kernels"}:
+        assert not any(name.startswith("numba") for name in imported(module)), module
+
+
+def test_nothing_optional_is_imported():
+    for module in BELOW:
+        tops = {name.split(".")[0] for name in imported(module)}
+        assert not tops & {"pandas", "networkx", "matplotlib", "polars", "rich"}, module
