@@ -8,10 +8,6 @@ arguments (float32 or float64 values, int32 or int64 indices).
 import numpy as np
 from numba import njit
 
-# Lets sums over components be vectorised; NaN and infinity keep their meaning.
-_REASSOCIATE = {"reassoc", "contract", "nsz"}
-
-
 def _jit(**options):
     """``njit`` without the GIL, cached on disk wherever a cache can be written."""
 
@@ -58,7 +54,20 @@ def add_neighbors(indptr, indices, data, scale, source, start, out):
             k += 1
 
 
-@_jit(fastmath=_REASSOCIATE)
+@_jit(fastmath={"reassoc", "contract"})
+def _dot(first, second):
+    """Return the inner product of two vectors (d,); nothing is changed.
+
+    Sums may be reordered, so as to be vectorised, here alone: in a loop that also
+    stores, the order would depend on whether its arrays lie close in memory.
+    """
+    total = first.dtype.type(0)
+    for f in range(first.shape[0]):
+        total += first[f] * second[f]
+    return total
+
+
+@_jit()
 def sphere_step(rows, pull, drift, push, step, out, attraction):
     """Move unit ``rows`` (b, d) down their gradient by ``step``; write to ``out``.
 
@@ -67,38 +76,30 @@ def sphere_step(rows, pull, drift, push, step, out, attraction):
     receives pull·row. A zero row stays zero; ``out`` may be ``rows``.
     """
     n_rows, n_components = rows.shape
-    gradient = np.empty_like(push)
     keep = np.sqrt(1 - step * step)
+    moved = np.empty_like(push)
     for i in range(n_rows):
-        squared = rows.dtype.type(0)
-        pulled = rows.dtype.type(0)
-        radial = rows.dtype.type(0)
+        row = rows[i]
+        attraction[i] = _dot(row, pull[i])
         for f in range(n_components):
-            g = drift[i, f] + push[f] - pull[i, f]
-            gradient[f] = g
-            squared += rows[i, f] * rows[i, f]
-            pulled += rows[i, f] * pull[i, f]
-            radial += rows[i, f] * g
-        attraction[i] = pulled
-        length = rows.dtype.type(0)
+            moved[f] = drift[i, f] + push[f] - pull[i, f]
+        radial = _dot(row, moved)
         for f in range(n_components):
-            gradient[f] -= radial * rows[i, f]
-            length += gradient[f] * gradient[f]
-        if squared == 0 or length == 0:
-            out[i] = rows[i]
+            moved[f] -= radial * row[f]
+        length = np.sqrt(_dot(moved, moved))
+        if length == 0 or _dot(row, row) == 0:
+            out[i] = row
             continue
-        scale = step / np.sqrt(length)
-        length = rows.dtype.type(0)
+        scale = step / length
         for f in range(n_components):
-            gradient[f] = keep * rows[i, f] - scale * gradient[f]
-            length += gradient[f] * gradient[f]
+            moved[f] = keep * row[f] - scale * moved[f]
         # Rounding takes rows off the sphere, most where the gradient is small.
-        length = 1 / np.sqrt(length)
+        length = np.sqrt(_dot(moved, moved))
         for f in range(n_components):
-            out[i, f] = gradient[f] * length
+            out[i, f] = moved[f] / length
 
 
-@_jit(fastmath=_REASSOCIATE)
+@_jit()
 def fixed_point_step(rows, pull, drift, push, curvature):
     """Set ``rows`` (b, d) to unit(curvature * rows + pull - drift - push), in place.
 
@@ -108,15 +109,13 @@ def fixed_point_step(rows, pull, drift, push, curvature):
     n_rows, n_components = rows.shape
     target = np.empty_like(push)
     for i in range(n_rows):
-        length = rows.dtype.type(0)
         for f in range(n_components):
             target[f] = curvature * rows[i, f] + pull[i, f] - drift[i, f] - push[f]
-            length += target[f] * target[f]
+        length = np.sqrt(_dot(target, target))
         if length == 0:
             continue
-        length = 1 / np.sqrt(length)
         for f in range(n_components):
-            rows[i, f] = target[f] * length
+            rows[i, f] = target[f] / length
 
 
 @_jit()

@@ -7,13 +7,10 @@ import scipy.sparse as sp
 
 def random_graph(n_nodes, density, seed, *, directed=False, dtype=np.float64):
     """Return a weighted graph as CSR; undirected unless asked otherwise."""
-    A = sp.random_array(
-        (n_nodes, n_nodes),
-        density=density,
-        rng=np.random.default_rng(seed),
-        format="csr",
-        dtype=dtype,
-    )
+    rng = np.random.default_rng(seed)
+    links = rng.integers(0, n_nodes, (2, int(density * n_nodes**2)))
+    weights = rng.random(links.shape[1])
+    A = sp.csr_array((weights, tuple(links)), shape=(n_nodes, n_nodes), dtype=dtype)
     return A if directed else (A + A.T).tocsr()
 
 

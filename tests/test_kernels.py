@@ -1,5 +1,8 @@
 """Kernels: compiled and not, against the naive twin, for every width of number."""
 
+import ast
+import inspect
+
 import numpy as np
 import pytest
 import reference
@@ -106,6 +109,23 @@ def test_add_by_label(kernel, dtype, rng):
     member = np.eye(3)[labels].T * weights
     np.testing.assert_allclose(totals, 1 + member.sum(axis=1), **tolerance(dtype))
     np.testing.assert_allclose(sums, 1 + member @ rows, **tolerance(dtype))
+
+
+def test_loops_that_may_sum_in_another_order_store_nothing():
+    # Compiled loops that store look whether their arrays are close in memory, and take
+    # another path if so: with sums reordered the bytes would come to depend on it.
+    tree = ast.parse(inspect.getsource(_kernels))
+    loose = [
+        function
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        and any("fastmath" in ast.unparse(mark) for mark in function.decorator_list)
+    ]
+    assert loose
+    for function in loose:
+        for node in ast.walk(function):
+            stores = isinstance(getattr(node, "ctx", None), ast.Store)
+            assert not (stores and isinstance(node, ast.Subscript)), function.name
 
 
 def test_kernels_take_read_only_arrays(rng):

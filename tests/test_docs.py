@@ -1,0 +1,85 @@
+"""Docstrings by numpydoc's rules and ours; the README's code runs."""
+
+import doctest
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from numpydoc.docscrape import ClassDoc
+from numpydoc.validate import validate
+
+import skemb
+from skemb import _kernels
+
+ROOT = Path(__file__).parents[1]
+ESTIMATORS = [getattr(skemb, name) for name in skemb.__all__]
+METHODS = ["fit", "fit_transform", "transform", "score", "score_samples"]
+PUBLIC = [f"skemb.{cls.__name__}" for cls in ESTIMATORS] + [
+    f"skemb.{cls.__name__}.{name}" for cls in ESTIMATORS for name in METHODS
+]
+# Rules of numpydoc that we follow otherwise: summaries may be long, examples and
+# "see also" stand in the class, extended summaries are a matter of need, and what is
+# returned has a name, as in scikit-learn.
+NOT_OURS = {"ES01", "EX01", "GL01", "RT02", "SA01", "SA04"}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_follows_numpydoc(name):
+    errors = [error for error in validate(name)["errors"] if error[0] not in NOT_OURS]
+    assert not errors
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_parameters_say_their_default_and_range(cls):
+    documented = {entry.name: entry for entry in ClassDoc(cls)["Parameters"]}
+    signature = inspect.signature(cls).parameters
+    assert list(documented) == list(signature)
+    for name, parameter in signature.items():
+        default = parameter.default
+        shown = f'"{default}"' if isinstance(default, str) else str(default)
+        assert documented[name].type.endswith(f"default={shown}"), name
+        constraints = str(cls._parameter_constraints[name])
+        text = " ".join(documented[name].desc)
+        if "Interval" in constraints:
+            assert re.search(r"at least 1|in \[0|0 never|positive", text), name
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_attributes_are_documented_with_their_shapes(cls):
+    documented = {entry.name: entry.type for entry in ClassDoc(cls)["Attributes"]}
+    fitted = cls(2, max_iter=2).fit([[1.0, 1.0], [1.0, 1.0]])
+    learned = {name for name in vars(fitted) if name.endswith("_")}
+    assert learned <= set(documented)
+    for name, kind in documented.items():
+        assert "of shape" in kind or kind == "int", name
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_docstring_gives_objective_cost_source_and_example(cls):
+    document = ClassDoc(cls)
+    assert ".. math::" in "\n".join(document["Extended Summary"])
+    assert "costs O(" in " ".join(document["Notes"])
+    assert "arXiv" in " ".join(document["References"])
+    assert ">>> " in "\n".join(document["Examples"])
+
+
+def test_readme_code_runs():
+    text = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_pages_of_the_documentation_run():
+    for page in sorted((ROOT / "docs").glob("*.rst")):
+        result = doctest.testfile(str(page), module_relative=False)
+        assert result.failed == 0, page.name
+
+
+def test_every_kernel_says_its_shapes():
+    kernels = {name: f for name, f in vars(_kernels).items() if hasattr(f, "py_func")}
+    assert len(kernels) > 4
+    for name, kernel in kernels.items():
+        assert re.search(r"\((b, )?[dK]\)", inspect.getdoc(kernel)), name

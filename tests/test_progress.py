@@ -1,0 +1,113 @@
+"""Callbacks where scikit-learn has them; what is printed where it does not."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skemb import GraphEmbedder
+
+
+class Listener:
+    """A callback that keeps what it hears, and stops after ``n_epochs``."""
+
+    def __init__(self, n_epochs=None):
+        self.n_epochs = n_epochs
+        self.heard = []
+        self.estimators = []
+
+    def setup(self, estimator, context):
+        self.heard.append("setup")
+
+    def teardown(self, estimator, context):
+        self.heard.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.heard.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        self.heard.append(f"end {context.task_name}")
+        self.estimators.append(fitted_estimator)
+        return context.task_name == "epoch" and len(self.estimators) == self.n_epochs
+
+
+@pytest.fixture
+def callback_module():
+    return pytest.importorskip("sklearn.callback", reason="needs scikit-learn 1.9")
+
+
+def test_callbacks_hear_every_epoch(graph, callback_module):
+    listener = Listener()
+    embedder = GraphEmbedder(4, max_iter=3, random_state=0).set_callbacks(listener)
+    embedder.fit(graph)
+    epochs = 3 * ["begin epoch", "end epoch"]
+    assert listener.heard == ["setup", "begin fit", *epochs, "end fit", "teardown"]
+
+
+def test_callbacks_see_the_embedder_as_of_their_epoch(graph, callback_module):
+    for symmetric in (True, False):
+        quiet = GraphEmbedder(
+            4, symmetric=symmetric, n_gaussians=5, max_iter=6, random_state=0
+        )
+        expected = quiet.fit_transform(graph)
+        listener = Listener()
+        quiet.set_callbacks(listener)
+        # Looking on does not change what is learned,
+        np.testing.assert_array_equal(quiet.fit_transform(graph), expected)
+        # and what was seen stays as it was while training goes on.
+        *epochs, last = listener.estimators
+        losses = [seen.loss_curve_.tolist() for seen in epochs]
+        assert losses == [quiet.loss_curve_[: k + 1].tolist() for k in range(6)]
+        np.testing.assert_array_equal(last.embedding_, expected)
+        for seen in epochs:
+            np.testing.assert_array_equal(seen.transform(graph), seen.embedding_)
+        assert np.abs(epochs[1].embedding_ - epochs[2].embedding_).max() > 1e-3
+
+
+def test_a_callback_stops_training(graph, callback_module):
+    listener = Listener(n_epochs=2)
+    embedder = GraphEmbedder(4, random_state=0).set_callbacks(listener).fit(graph)
+    assert embedder.n_iter_ == len(embedder.loss_curve_) == 2
+    assert listener.heard[-1] == "teardown"
+    assert np.isfinite(embedder.transform(graph)).all()
+
+
+def test_callbacks_are_torn_down_after_an_error(graph, callback_module):
+    class Failing(Listener):
+        def on_fit_task_begin(self, estimator, context):
+            super().on_fit_task_begin(estimator, context)
+            if context.task_name == "epoch":
+                raise RuntimeError("stop here")
+
+    listener = Failing()
+    with pytest.raises(RuntimeError, match="stop here"):
+        GraphEmbedder(4).set_callbacks(listener).fit(graph)
+    assert listener.heard[-1] == "teardown"
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support callbacks")
+def test_progress_bar_in_a_pipeline(graph, callback_module, capsys):
+    pytest.importorskip("rich")
+    model = make_pipeline(GraphEmbedder(4, max_iter=3), StandardScaler())
+    model.set_callbacks(callback_module.ProgressBar())
+    model.fit(graph)
+    assert "GraphEmbedder" in capsys.readouterr().out
+
+
+def test_silent_by_default(graph, capsys):
+    GraphEmbedder(4, max_iter=3).fit(graph).transform(graph)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_verbose_prints_epoch_loss_and_seconds(graph, capsys):
+    embedder = GraphEmbedder(4, max_iter=3, verbose=1, random_state=0).fit(graph)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    for k, line in enumerate(lines):
+        pattern = rf"\[GraphEmbedder\] epoch {k + 1}/3  loss (\d+\.\d+)  \d+\.\d\d s"
+        assert float(re.fullmatch(pattern, line)[1]) == pytest.approx(
+            embedder.loss_curve_[k], abs=1e-6
+        )
