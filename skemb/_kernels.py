@@ -8,6 +8,7 @@ arguments (float32 or float64 values, int32 or int64 indices).
 import numpy as np
 from numba import njit
 
+
 def _jit(**options):
     """``njit`` without the GIL, cached on disk wherever a cache can be written."""
 
