@@ -1,7 +1,7 @@
 """What all embedders share: parameters, the template of fit, transform and score."""
 
 from abc import ABC, abstractmethod
-from copy import deepcopy
+from copy import copy, deepcopy
 from numbers import Integral, Real
 from time import perf_counter
 from typing import ClassVar
@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skemb._compat import CallbackSupportMixin, Interval, StrOptions, fit_context
-from skemb._normalizer import GaussianNormalizer
+from skemb._normalizer import normalizer_of
 from skemb._operators import SparseOperator
 from skemb._parallel import Workers
 from skemb._trainer import (
@@ -82,19 +82,31 @@ class BaseEmbedder(
         -------
         self : object
             The fitted embedder.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or X has another shape than the embedder
+            takes, negative or non-finite entries, or weights too large or small to be
+            summed.
+        TypeError
+            If X is a graph object rather than a matrix.
         """
-        affinity = self._check_training(X)
+        # What validation learns of X is kept only if training succeeds.
+        validated = copy(self)
+        affinity = validated._check_training(X)
         random_state = check_random_state(self.random_state)
         with Workers(self.n_jobs) as workers:
             pulls = self._pulls(affinity, workers)
             dtype = affinity.dtype
             sides, from_random = self._start(pulls, dtype, random_state, workers)
 
-            def snapshot(losses):
-                attributes = self._attributes(sides, affinity, losses, workers)
-                return {name: deepcopy(value) for name, value in attributes.items()}
+            def attributes(losses):
+                return self._attributes(sides, affinity, losses, workers)
 
-            progress = _Progress(self, X, y, snapshot)
+            progress = _Progress(
+                self, X, y, lambda losses: deepcopy(attributes(losses))
+            )
             losses = train(
                 sides,
                 mean_penalty=self.mean_penalty,
@@ -104,13 +116,19 @@ class BaseEmbedder(
                 workers=workers,
                 monitor=progress,
             )
-            for name, value in self._attributes(
-                sides, affinity, losses, workers
-            ).items():
-                setattr(self, name, value)
-        progress.close()
-        warn_empty_rows(sides[0].operator)
+            fitted = attributes(losses)
+            self._keep(validated, fitted)
+            progress.close(fitted)
+        warn_empty_rows(sides[0].operator.pulled)
         return self
+
+    def _keep(self, validated, fitted):
+        """Set all fitted attributes at once, so that a failed fit changes nothing."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(validated, name):
+                setattr(self, name, getattr(validated, name))
+        vars(self).update(fitted)
 
     def _start(self, pulls, dtype, random_state, workers):
         """Return the sides at their first vectors, and whether those are random."""
@@ -119,15 +137,12 @@ class BaseEmbedder(
         for operator, strength in pulls:
             shape = (operator.shape[0], self.n_components)
             vectors = random_vectors(shape, dtype, random_state)
-            normalizer = GaussianNormalizer(
-                context_prior(strength, self.context_power).astype(dtype),
-                self.n_gaussians,
-                self.temperature,
-            )
+            prior = context_prior(strength, self.context_power).astype(dtype)
+            normalizer = normalizer_of(prior, self.n_gaussians, self.temperature)
             sides.append(Side(operator, normalizer, vectors))
         for side, start in zip(sides, given, strict=False):
             side.restart(start)
-        if len(given) < len(sides) == 2 and given:
+        if len(given) == 1 and len(sides) == 2:
             sides[1].restart(pull_of(sides[1].operator, sides[0].vectors, workers))
         for side in sides:
             side.normalizer.start(side.vectors, random_state)
@@ -152,15 +167,19 @@ class BaseEmbedder(
         conditional = conditional_of(sides, self.mean_penalty, workers)
         with np.errstate(divide="ignore"):
             log_prior = np.log(conditional.normalizer.prior)
-        operator = SparseOperator(affinity, conditional.mass)
         return {
-            "embedding_": embed(operator, conditional, workers),
+            "embedding_": self._embed(affinity, conditional, workers)[0],
             "context_embedding_": conditional.contexts,
             "log_prior_": log_prior,
             "loss_curve_": np.array(losses),
             "n_iter_": len(losses),
             "_conditional": conditional,
         }
+
+    def _embed(self, affinity, conditional, workers):
+        """Return the embedding of rows of affinities, and their operator."""
+        operator = SparseOperator(affinity, conditional.mass)
+        return embed(operator, conditional, workers), operator
 
     def fit_transform(self, X, y=None):
         """Fit to X and return its embedding, the same as ``fit(X).transform(X)``.
@@ -175,14 +194,15 @@ class BaseEmbedder(
         Returns
         -------
         embedding : ndarray of shape (n_rows, n_components)
-            ``embedding_``: unit rows, or zero for rows without affinity.
+            A copy of ``embedding_``: unit rows, or zero for rows without affinity.
         """
-        return self.fit(X, y).embedding_
+        # What follows in a Pipeline may work in place.
+        return self.fit(X, y).embedding_.copy()
 
     def transform(self, X):
         """Embed rows, seen in fit or not, from their affinities to the contexts of fit.
 
-        Each row minimises its own loss with the contexts fixed: it gets the same vector
+        Each row goes down its own loss with the contexts fixed: it gets the same vector
         alone, in a batch or in another order, to rounding. Costs ten passes of
         O(n_rows (n_gaussians n_components + n_components²)) and one of
         O(nnz n_components).
@@ -203,8 +223,11 @@ class BaseEmbedder(
         ValueError
             If X has another width than in fit, or negative or non-finite entries.
         """
-        embedding, operator = self._embed(X)
-        warn_empty_rows(operator)
+        check_is_fitted(self, "embedding_")
+        affinity = check_affinity(self, X, reset=False)
+        with Workers(self.n_jobs) as workers:
+            embedding, operator = self._embed(affinity, self._conditional, workers)
+        warn_empty_rows(operator.pulled)
         return embedding
 
     def score_samples(self, X):
@@ -223,6 +246,11 @@ class BaseEmbedder(
         -------
         log_likelihood : ndarray of shape (n_rows,)
             Zero for rows without affinity.
+
+        Raises
+        ------
+        ValueError
+            If X is not what ``transform`` takes.
         """
         return self._score_rows(X)[0]
 
@@ -239,27 +267,30 @@ class BaseEmbedder(
         Returns
         -------
         score : float
-            Mean of ``score_samples`` over the rows with affinity, in nats; 0.0 if
-            there are none. Higher is better.
-        """
-        log_likelihoods, operator = self._score_rows(X)
-        pulled = operator.scale > 0
-        return float(log_likelihoods[pulled].mean()) if pulled.any() else 0.0
+            Mean of ``score_samples`` over the rows with affinity, in nats; higher is
+            better.
 
-    def _embed(self, X):
-        check_is_fitted(self)
-        affinity = check_affinity(self, X, reset=False)
-        operator = SparseOperator(affinity, self._conditional.mass)
-        with Workers(self.n_jobs) as workers:
-            return embed(operator, self._conditional, workers), operator
+        Raises
+        ------
+        ValueError
+            If X is not what ``transform`` takes, or has no row with affinities.
+        """
+        log_likelihoods, pulled = self._score_rows(X)
+        if not pulled.any():
+            raise ValueError(
+                f"X must have a row with affinities to be scored, got {len(pulled)} "
+                "without any to the contexts known from fit."
+            )
+        return float(log_likelihoods[pulled].mean())
 
     def _score_rows(self, X):
-        embedding, operator = self._embed(X)
+        """Return the log likelihood of each row and whether it has affinities."""
+        check_is_fitted(self, "embedding_")
+        affinity = check_affinity(self, X, reset=False)
         with Workers(self.n_jobs) as workers:
-            return (
-                log_likelihood(embedding, operator, self._conditional, workers),
-                operator,
-            )
+            embedding, operator = self._embed(affinity, self._conditional, workers)
+            out = log_likelihood(embedding, operator, self._conditional, workers)
+        return out, operator.pulled
 
     @property
     def _n_features_out(self):
@@ -277,7 +308,12 @@ def context_prior(strength, power):
     """Return p_j ∝ strength_j ** power, summing to one; zero where strength is."""
     if not strength.any():
         return np.full(len(strength), 1 / len(strength))
-    prior = np.where(strength > 0, (strength / strength.max()) ** power, 0)
+    counts = strength > 0
+    log_prior = np.zeros(len(strength))
+    np.log(strength, out=log_prior, where=counts)
+    log_prior = power * (log_prior - log_prior[counts].max())
+    # No prior may round to zero, which stands for contexts that do not count.
+    prior = np.where(counts, np.exp(np.maximum(log_prior, -60)), 0)
     return prior / prior.sum()
 
 
@@ -287,7 +323,6 @@ class _Progress:
     def __init__(self, estimator, X, y, snapshot):
         self._subject = {"estimator": estimator, "X": X, "y": y}
         self._snapshot = snapshot
-        self._losses = []
         self._context = estimator._init_callback_context(
             max_subtasks=estimator.max_iter
         )
@@ -301,7 +336,6 @@ class _Progress:
 
     def end(self, losses):
         """Report an epoch; return whether a callback asks to stop."""
-        self._losses = losses
         estimator = self._subject["estimator"]
         if estimator.verbose:
             seconds = perf_counter() - self._started
@@ -309,14 +343,12 @@ class _Progress:
                 f"[{type(estimator).__name__}] epoch {len(losses)}/{estimator.max_iter}"
                 f"  loss {losses[-1]:.6f}  {seconds:.2f} s"
             )
-        return self._finish(self._task)
+        return self._task.call_on_fit_task_end(
+            **self._subject, reconstruction_attributes=lambda: self._snapshot(losses)
+        )
 
-    def close(self):
+    def close(self, attributes):
         """Announce the end of the fit."""
-        self._finish(self._context)
-
-    def _finish(self, task):
-        return task.call_on_fit_task_end(
-            **self._subject,
-            reconstruction_attributes=lambda: self._snapshot(self._losses),
+        self._context.call_on_fit_task_end(
+            **self._subject, reconstruction_attributes=lambda: attributes
         )

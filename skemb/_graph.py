@@ -1,5 +1,6 @@
 """Nodes of a graph as unit vectors."""
 
+import warnings
 from numbers import Integral
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ import numpy as np
 from skemb._base import BaseEmbedder
 from skemb._compat import Interval
 from skemb._operators import WalkOperator
-from skemb._validation import check_node_order, check_square, column_sums, row_sums
+from skemb._validation import check_node_order, check_square, total_affinities
 
 
 class GraphEmbedder(BaseEmbedder):
@@ -36,7 +37,9 @@ class GraphEmbedder(BaseEmbedder):
     Parameters
     ----------
     n_components : int, default=128
-        Dimension d of the vectors, at least 1. It may exceed the number of nodes.
+        Dimension d of the vectors, at least 1. It may exceed the number of nodes. Below
+        8 or so raise ``n_gaussians`` too; in one dimension vectors are 1 or -1, and
+        there is nothing to train.
     walk_length : int, default=3
         Longest walk L, at least 1, whose end counts as a context. Two-sided embeddings
         of graphs whose neighbours differ are best at 1.
@@ -47,13 +50,15 @@ class GraphEmbedder(BaseEmbedder):
         neighbours differ rather than resemble, and for many directed graphs.
     temperature : float, default=0.25
         Temperature t of the SoftMax, in [0.001, 1000]. Lower values tell close contexts
-        apart; much below 1/8 one Gaussian no longer estimates the normaliser well.
+        apart; below 1/8 the normaliser is no longer estimated well, unless exactly.
     n_gaussians : int, default=1
         Gaussians K of the normaliser, at least 1; at the number of nodes and above it
         is exact. Time grows with K n d.
     context_power : float, default=0.0
         Prior of a context, :math:`p_j \propto s_j^{power}` with :math:`s_j` the sum of
-        its column, in [0, 1]: 0 is uniform, 1 follows the weights.
+        its column, in [0, 1]: 0 is uniform, 1 follows the weights. With
+        ``symmetric=True`` a node that nobody points to counts as the one with the
+        least sum.
     mean_penalty : float, default=1.0
         Weight :math:`\lambda` of the squared mean vector, in [0, 1000]. It keeps the
         vectors from sharing one direction.
@@ -83,9 +88,11 @@ class GraphEmbedder(BaseEmbedder):
         Vectors of the nodes of fit, as ``transform`` gives them: unit rows, or zero for
         nodes without affinities. float32 for float32 input, else float64.
     context_embedding_ : ndarray of shape (n_nodes, n_components)
-        Trained vectors of the nodes as contexts.
+        Trained vectors of the nodes as contexts; zero for nodes without outgoing edges
+        (without incoming ones if ``symmetric=False``).
     log_prior_ : ndarray of shape (n_nodes,)
-        Log of the contexts' prior; minus infinity for nodes without affinities.
+        Log of the contexts' prior; minus infinity for isolated nodes (for nodes without
+        incoming edges if ``symmetric=False``).
     loss_curve_ : ndarray of shape (n_iter_,)
         The objective, in nats, before the step of each epoch, under the normaliser of
         that epoch; the mean of both sides' if ``symmetric=False``.
@@ -102,12 +109,16 @@ class GraphEmbedder(BaseEmbedder):
 
     Notes
     -----
-    An epoch costs O(L nnz d + n d² + n K d), twice that if not symmetric, and all of
-    fit holds X in CSR and about four arrays of shape (n_nodes, n_components). Powers of
-    the affinity matrix are never formed.
+    An epoch costs O(L nnz d + n d² + n K d), twice that if not symmetric. Fitting holds
+    X in CSR and about four arrays of shape (n_nodes, n_components), twice both if not
+    symmetric; three of them stay. Powers of the affinity matrix are never formed.
 
     Isolated nodes map to the zero vector, with a warning. In a directed graph that
-    goes for nodes without outgoing edges; to let incoming edges count, fit ``A + A.T``.
+    goes for nodes without outgoing edges, which then tell the nodes that point to them
+    nothing either: set ``symmetric=False``, or fit ``A + A.T``.
+
+    Cross-validation cuts rows and columns of arrays and sparse matrices; DataFrames
+    and lists go into ``fit`` and ``transform``, not into ``cross_val_score``.
 
     References
     ----------
@@ -186,9 +197,10 @@ class GraphEmbedder(BaseEmbedder):
         return affinity
 
     def _pulls(self, X, workers):
-        rows, columns = row_sums(X), column_sums(X)
+        rows, columns = total_affinities(X)
         if self.symmetric:
             known = (rows > 0) | (columns > 0)
+            self._warn_dead_ends(np.count_nonzero((rows == 0) & known))
             # Nodes that nobody points to are contexts of new nodes all the same.
             least = columns.min(where=columns > 0, initial=columns.max())
             strength = np.where(known, np.maximum(columns, least), 0)
@@ -196,6 +208,16 @@ class GraphEmbedder(BaseEmbedder):
         forward = WalkOperator(X, columns > 0, self.walk_length, workers)
         backward = WalkOperator(X.T.tocsr(), rows > 0, self.walk_length, workers)
         return [(forward, rows), (backward, columns)]
+
+    def _warn_dead_ends(self, n_dead_ends):
+        if n_dead_ends:
+            warnings.warn(
+                f"{n_dead_ends} nodes of X have incoming edges alone: with "
+                "symmetric=True they are zero vectors, to the nodes that point to them "
+                "as well. Set symmetric=False, or fit X + X.T.",
+                UserWarning,
+                stacklevel=5,  # the caller of fit, beyond its decorator
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

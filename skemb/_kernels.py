@@ -8,6 +8,8 @@ arguments (float32 or float64 values, int32 or int64 indices).
 import numpy as np
 from numba import njit
 
+_LONGEST_SUM = 1024
+
 
 def _jit(**options):
     """``njit`` without the GIL, cached on disk wherever a cache can be written."""
@@ -22,37 +24,55 @@ def _jit(**options):
 
 
 @_jit()
+def _add_weighted(indices, data, weight, source, start, stop, out):
+    """Add to ``out`` (d,) the rows of ``source`` (m, d) that entries start..stop name.
+
+    Entry k weighs ``weight`` * ``data[k]``.
+    """
+    n_components = out.shape[0]
+    k = start
+    # Four neighbours at a time: a quarter of the traffic on ``out``.
+    while k + 4 <= stop:
+        a = data[k] * weight
+        b = data[k + 1] * weight
+        c = data[k + 2] * weight
+        d = data[k + 3] * weight
+        first = source[indices[k]]
+        second = source[indices[k + 1]]
+        third = source[indices[k + 2]]
+        fourth = source[indices[k + 3]]
+        for f in range(n_components):
+            out[f] += a * first[f] + b * second[f] + c * third[f] + d * fourth[f]
+        k += 4
+    while k < stop:
+        a = data[k] * weight
+        first = source[indices[k]]
+        for f in range(n_components):
+            out[f] += a * first[f]
+        k += 1
+
+
+@_jit()
 def add_neighbors(indptr, indices, data, scale, source, start, out):
     """Add to ``out`` (b, d) the rows start..start+b of diag(scale) A ``source``.
 
     A is CSR (n, m): ``indptr`` (n + 1,), ``indices`` and ``data`` (nnz,); ``scale``
     is (n,) and ``source`` (m, d).
     """
-    n_components = source.shape[1]
+    piece = np.empty(out.shape[1], dtype=out.dtype)
     for i in range(out.shape[0]):
-        row = out[i]
-        weight = scale[start + i]
-        k = indptr[start + i]
-        stop = indptr[start + i + 1]
-        # Four neighbours at a time: a quarter of the traffic on ``row``.
-        while k + 4 <= stop:
-            a = data[k] * weight
-            b = data[k + 1] * weight
-            c = data[k + 2] * weight
-            d = data[k + 3] * weight
-            first = source[indices[k]]
-            second = source[indices[k + 1]]
-            third = source[indices[k + 2]]
-            fourth = source[indices[k + 3]]
-            for f in range(n_components):
-                row[f] += a * first[f] + b * second[f] + c * third[f] + d * fourth[f]
-            k += 4
-        while k < stop:
-            a = data[k] * weight
-            first = source[indices[k]]
-            for f in range(n_components):
-                row[f] += a * first[f]
-            k += 1
+        row, weight = out[i], scale[start + i]
+        begin, end = indptr[start + i], indptr[start + i + 1]
+        if end - begin <= _LONGEST_SUM:
+            _add_weighted(indices, data, weight, source, begin, end, row)
+            continue
+        # Sums of sums, or float32 would lose the last of a million neighbours.
+        while begin < end:
+            middle = min(begin + _LONGEST_SUM, end)
+            piece[:] = 0
+            _add_weighted(indices, data, weight, source, begin, middle, piece)
+            row += piece
+            begin = middle
 
 
 @_jit(fastmath={"reassoc", "contract"})
@@ -69,21 +89,21 @@ def _dot(first, second):
 
 
 @_jit()
-def sphere_step(rows, pull, drift, push, step, out, attraction):
+def sphere_step(rows, pull, repulsion, penalty, step, out, attraction):
     """Move unit ``rows`` (b, d) down their gradient by ``step``; write to ``out``.
 
-    The gradient is ``drift`` + ``push`` - ``pull``, (b, d), (d,) and (b, d); it is
-    projected on the tangent space and scaled to length one. ``attraction`` (b,)
+    The gradient is ``repulsion`` + ``penalty`` - ``pull``, (b, d), (d,) and (b, d);
+    it is projected on the tangent space and scaled to length one. ``attraction`` (b,)
     receives pull·row. A zero row stays zero; ``out`` may be ``rows``.
     """
     n_rows, n_components = rows.shape
-    keep = np.sqrt(1 - step * step)
-    moved = np.empty_like(push)
+    keep = np.sqrt(rows.dtype.type(1) - step * step)
+    moved = np.empty_like(penalty)
     for i in range(n_rows):
         row = rows[i]
         attraction[i] = _dot(row, pull[i])
         for f in range(n_components):
-            moved[f] = drift[i, f] + push[f] - pull[i, f]
+            moved[f] = repulsion[i, f] + penalty[f] - pull[i, f]
         radial = _dot(row, moved)
         for f in range(n_components):
             moved[f] -= radial * row[f]
@@ -101,17 +121,18 @@ def sphere_step(rows, pull, drift, push, step, out, attraction):
 
 
 @_jit()
-def fixed_point_step(rows, pull, drift, push, curvature):
-    """Set ``rows`` (b, d) to unit(curvature * rows + pull - drift - push), in place.
+def fixed_point_step(rows, pull, repulsion, penalty, curvature):
+    """Set ``rows`` (b, d) to unit(curvature * rows + pull - repulsion - penalty).
 
-    ``pull`` and ``drift`` are (b, d), ``push`` is (d,). A row stays as it is where
-    the right-hand side is zero.
+    ``pull`` and ``repulsion`` are (b, d), ``penalty`` is (d,). A row stays as it is
+    where the right-hand side is zero.
     """
     n_rows, n_components = rows.shape
-    target = np.empty_like(push)
+    target = np.empty_like(penalty)
     for i in range(n_rows):
         for f in range(n_components):
-            target[f] = curvature * rows[i, f] + pull[i, f] - drift[i, f] - push[f]
+            gradient = repulsion[i, f] + penalty[f] - pull[i, f]
+            target[f] = curvature * rows[i, f] - gradient
         length = np.sqrt(_dot(target, target))
         if length == 0:
             continue

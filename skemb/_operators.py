@@ -1,9 +1,14 @@
 """Row-stochastic operators: what pulls each row towards its contexts.
 
-An operator has a ``shape`` (n_rows, n_contexts) and answers two questions:
-``propagate(contexts, workers)``, once for all rows, gives the source that rows read
-from; ``rows(source, start, stop)`` gives one block of P @ contexts. Its ``scale`` is
-zero where a row has no affinity at all.
+The trainer asks of an operator
+
+- ``shape``: (n_rows, n_contexts);
+- ``mass`` (n_contexts,): what each context adds to the sum of a row that names it;
+  zero where a context does not count;
+- ``pulled`` (n_rows,): which rows have any affinity; the others stay zero;
+- ``propagate(contexts, workers)``: the source that rows read from. It is ``contexts``
+  itself or shares no memory with it, and lasts until the next call;
+- ``rows(source, start, stop)``: one block of P @ contexts, read from that source.
 """
 
 import numpy as np
@@ -12,18 +17,20 @@ from skemb._kernels import add_neighbors
 
 
 class SparseOperator:
-    """P = D⁻¹ A for CSR affinities A, with D_ii = Σ_j A_ij mass_j; A is not copied.
-
-    ``mass`` (n_contexts,) is zero for contexts that do not count. A row whose contexts
-    all have mass zero stays zero.
-    """
+    """P = D⁻¹ A for CSR affinities A, with D_ii = Σ_j A_ij mass_j; A is not copied."""
 
     def __init__(self, affinity, mass):
         self.affinity = affinity
         self.shape = affinity.shape
-        strength = np.asarray(affinity @ np.asarray(mass, dtype=np.float64))
-        scale = np.divide(1, strength, out=np.zeros_like(strength), where=strength > 0)
-        self.scale = scale.astype(affinity.dtype)
+        self.mass = mass
+        # In float64, and by our own kernel: scipy would copy A to float64 for it.
+        strength = np.zeros((self.shape[0], 1))
+        self._scale = np.ones(self.shape[0], dtype=affinity.dtype)
+        self.add_rows(mass.astype(np.float64)[:, None], 0, strength)
+        strength = strength.ravel()
+        self.pulled = strength > 0
+        scale = np.divide(1, strength, out=np.zeros_like(strength), where=self.pulled)
+        self._scale = scale.astype(affinity.dtype)
 
     def propagate(self, contexts, workers):
         """Return the contexts as they are: rows read them directly."""
@@ -38,7 +45,7 @@ class SparseOperator:
     def add_rows(self, source, start, out):
         """Add D⁻¹ A ``source`` to ``out``, which holds the rows from ``start`` on."""
         A = self.affinity
-        add_neighbors(A.indptr, A.indices, A.data, self.scale, source, start, out)
+        add_neighbors(A.indptr, A.indices, A.data, self._scale, source, start, out)
 
 
 class WalkOperator(SparseOperator):
@@ -53,15 +60,11 @@ class WalkOperator(SparseOperator):
         self._hop = SparseOperator(affinity, np.ones(affinity.shape[1]))
         self._n_hops = walk_length - 1
         self._scratch = [None, None]
-        mass = self.propagate(known.astype(affinity.dtype)[:, None], workers)
-        self.mass = mass.ravel().copy()
-        super().__init__(affinity, self.mass)
+        mass = self.propagate(known.astype(np.float64)[:, None], workers)
+        super().__init__(affinity, mass.ravel().copy())
 
     def propagate(self, contexts, workers):
-        """Return S @ contexts by Horner's rule, one sparse product for each hop.
-
-        The result lives in a buffer that the next call but one writes over.
-        """
+        """Return S @ contexts by Horner's rule, one sparse product for each hop."""
         source = contexts
         for hop in range(self._n_hops):
             target = self._buffer(hop % 2, contexts)
@@ -77,6 +80,6 @@ class WalkOperator(SparseOperator):
     def _buffer(self, index, like):
         # Fresh pages for every epoch would cost as much as the products themselves.
         buffer = self._scratch[index]
-        if buffer is None or buffer.shape != like.shape:
+        if buffer is None or (buffer.shape, buffer.dtype) != (like.shape, like.dtype):
             buffer = self._scratch[index] = np.empty_like(like)
         return buffer

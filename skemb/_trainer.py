@@ -5,7 +5,9 @@ The objective of a side (rows given contexts; one side alone is its own contexts
     -mean_i Σ_j P_ij log p(j | i) + (mean_penalty / 2t) ‖mean_i x_i‖²,
     p(j | i) = p_j exp(x_i·y_j / t) / Z(x_i).
 
-Rows without affinity are zero vectors and count in no mean.
+Its gradient in x_i, times t, is repulsion + penalty - pull: the gradient of t log Z,
+that of the squared mean, and (P Y)_i. Rows without affinity are zero vectors and count
+in no mean.
 """
 
 import copy
@@ -16,7 +18,7 @@ import numpy as np
 from skemb._kernels import fixed_point_step, sphere_step
 from skemb._normalizer import GaussianNormalizer, log_sum_exp
 
-# A row's steps contract: after ten it is nearer its optimum than training leaves it.
+# Ten steps bring rows, in the mean, nearer to their optimum than training leaves them.
 _N_FIXED_POINT_STEPS = 10
 # The first step from a given start mends a rough one and keeps a good one; from a
 # random start it forgets where it stood.
@@ -30,7 +32,7 @@ class Side:
     ----------
     operator : operator of shape (n_vectors, n_contexts)
         What pulls the vectors towards their contexts.
-    normalizer : GaussianNormalizer
+    normalizer : normaliser
         Normaliser of these vectors where they are the contexts.
     vectors : ndarray of shape (n_vectors, n_components)
         Where they start; unit vectors, taken over and changed.
@@ -39,17 +41,17 @@ class Side:
     def __init__(self, operator, normalizer, vectors):
         self.operator = operator
         self.normalizer = normalizer
-        pulled = operator.scale > 0
-        vectors[~pulled] = 0
+        vectors[~operator.pulled] = 0
         self.vectors = vectors
         self._spare = None
         # Weights of a mean over the rows that have affinities.
-        self.shares = pulled.astype(vectors.dtype) / max(np.count_nonzero(pulled), 1)
+        n_pulled = max(np.count_nonzero(operator.pulled), 1)
+        self.shares = operator.pulled.astype(vectors.dtype) / n_pulled
         self.mean = self.shares @ vectors
 
     def restart(self, vectors):
         """Start from the unit rows of ``vectors`` instead, where they are not zero."""
-        given = vectors.any(axis=1) & (self.shares > 0)
+        given = vectors.any(axis=1) & self.operator.pulled
         self.vectors[given] = unit(vectors[given])
         self.mean = self.shares @ self.vectors
 
@@ -58,19 +60,20 @@ class Side:
         temperature = contexts.normalizer.temperature
         dtype = self.vectors.dtype
         source = self.operator.propagate(contexts.vectors, workers)
-        push = (mean_penalty * self.mean).astype(dtype)
+        penalty = (mean_penalty * self.mean).astype(dtype)
         out = self._target(source)
 
         def block_step(start, stop):
             rows, moved = self.vectors[start:stop], out[start:stop]
             pull = self.operator.rows(source, start, stop)
-            log_partition, drift = contexts.normalizer.evaluate(rows)
+            log_partition, repulsion = contexts.normalizer.evaluate(rows)
             attraction = np.empty(len(rows), dtype=dtype)
-            sphere_step(rows, pull, drift, push, dtype.type(length), moved, attraction)
+            step = dtype.type(length)
+            sphere_step(rows, pull, repulsion, penalty, step, moved, attraction)
             shares = self.shares[start:stop]
             return shares @ (log_partition - attraction / temperature), shares @ moved
 
-        width = max(contexts.normalizer.n_gaussians, self.vectors.shape[1])
+        width = max(contexts.normalizer.width, self.vectors.shape[1])
         loss = mean_penalty / (2 * temperature) * float(self.mean @ self.mean)
         mean = np.zeros(self.vectors.shape[1])
         for block_loss, block_mean in workers.map(block_step, len(self.vectors), width):
@@ -99,11 +102,13 @@ class Conditional(NamedTuple):
     """p(context | row): all it takes to embed and to score a row on its own."""
 
     contexts: np.ndarray  # (n_contexts, n_components)
-    source: np.ndarray  # (n_contexts, n_components), as rows read the contexts
-    log_prior: np.ndarray  # (n_contexts, 1), as rows read the prior
+    source: np.ndarray  # the contexts as rows read them
+    log_prior: np.ndarray  # the prior, (n_contexts, 1), as rows read it
     mass: np.ndarray  # (n_contexts,), zero where a context does not count
-    normalizer: GaussianNormalizer
-    push: np.ndarray  # (n_components,), gradient of the mean penalty
+    normalizer: object
+    penalty: np.ndarray  # (n_components,), gradient of the mean penalty
+    center: np.ndarray  # (n_components,), the mean context
+    curvature: float  # bound of that of t log Z if the contexts are one Gaussian
 
 
 def known_log_prior(prior):
@@ -126,7 +131,8 @@ def pull_of(operator, contexts, workers):
 def random_vectors(shape, dtype, random_state):
     """Draw unit vectors, the same up to rounding for every floating dtype."""
     generator = np.random.default_rng(random_state.randint(np.iinfo(np.int32).max))
-    return unit(generator.standard_normal(shape, dtype=np.float32).astype(dtype))
+    normal = generator.standard_normal(shape, dtype=np.float32)
+    return unit(normal.astype(dtype, copy=False))
 
 
 def unit(vectors):
@@ -181,52 +187,53 @@ def train(sides, *, mean_penalty, max_iter, tol, from_random, workers, monitor):
 def conditional_of(sides, mean_penalty, workers):
     """Return what the first side's rows need to be embedded by the trained contexts.
 
-    Training can go on afterwards: nothing of the sides is changed, but the source may
-    be written over.
+    Training can go on afterwards, but then writes over the contexts and the source.
     """
     rows, contexts = sides[0], sides[-1]
     normalizer = copy.copy(contexts.normalizer)
     normalizer.update(contexts.vectors, workers)
+    temperature = normalizer.temperature
+    single = GaussianNormalizer(normalizer.prior, 1, temperature)
+    single.update(contexts.vectors, workers)
+    # A copy, for the source is propagated next.
     log_prior = known_log_prior(normalizer.prior)
+    log_prior = rows.operator.propagate(log_prior, workers).copy()
     return Conditional(
         contexts=contexts.vectors,
         source=rows.operator.propagate(contexts.vectors, workers),
-        log_prior=rows.operator.propagate(log_prior, workers).copy(),
+        log_prior=log_prior,
         mass=rows.operator.mass,
         normalizer=normalizer,
-        push=(mean_penalty * rows.mean).astype(contexts.vectors.dtype),
+        penalty=(mean_penalty * rows.mean).astype(contexts.vectors.dtype),
+        center=single.means[0],
+        curvature=max(np.linalg.eigvalsh(single.covariance)[-1], 0) / temperature,
     )
 
 
 def embed(operator, conditional, workers):
     """Minimise each row's own loss with the contexts held fixed.
 
-    The loss -x·u + t log Z(x) + push·x, u = the row's pull, is a convex function whose
-    curvature c the contexts' covariance bounds where K = 1; x ← unit(c x - gradient)
-    then descends without a step length to choose, and damps rounding rather than
-    blowing it up. Every row is treated alone. Costs ten passes of O(n (K d + d²)).
+    With one Gaussian the loss -x·u + t log Z(x) + penalty·x, u the row's pull, is
+    convex and c bounds its curvature, so that x ← unit(c x - gradient) descends without
+    a step length to choose; with several it does for most rows unless t is well below
+    1/8. Costs ten evaluations of the normaliser for each row.
     """
     normalizer = conditional.normalizer
-    dtype, n_components = conditional.source.dtype, conditional.source.shape[1]
+    dtype, n_components = conditional.contexts.dtype, conditional.contexts.shape[1]
     out = np.empty((operator.shape[0], n_components), dtype=dtype)
-    curvature = dtype.type(normalizer.curvature())
+    curvature = dtype.type(conditional.curvature)
 
     def block_embed(start, stop):
-        rows = out[start:stop]
         pull = operator.rows(conditional.source, start, stop)
-        # Start at the pull beyond the average context, or anywhere if that is zero.
-        rows.fill(1 / np.sqrt(n_components))
-        fixed_point_step(
-            rows, pull, np.zeros_like(pull), normalizer.mean, dtype.type(0)
-        )
+        rows = unit(pull - conditional.center)
+        rows[~rows.any(axis=1)] = 1 / np.sqrt(n_components)
         for _ in range(_N_FIXED_POINT_STEPS):
-            _, drift = normalizer.evaluate(rows)
-            fixed_point_step(rows, pull, drift, conditional.push, curvature)
-        rows[operator.scale[start:stop] == 0] = 0
+            _, repulsion = normalizer.evaluate(rows)
+            fixed_point_step(rows, pull, repulsion, conditional.penalty, curvature)
+        rows[~operator.pulled[start:stop]] = 0
+        out[start:stop] = rows
 
-    workers.run(
-        block_embed, operator.shape[0], max(normalizer.n_gaussians, n_components)
-    )
+    workers.run(block_embed, len(out), max(normalizer.width, n_components))
     return out
 
 
@@ -234,20 +241,16 @@ def log_likelihood(rows, operator, conditional, workers):
     """Return Σ_j P_ij log p(j | i) of each row, with the normaliser exact, (n,)."""
     temperature = conditional.normalizer.temperature
     prior = conditional.normalizer.prior
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(prior)
     out = np.empty(len(rows))
 
     def block_likelihood(start, stop):
         x = rows[start:stop]
         pull = operator.rows(conditional.source, start, stop)
         attraction = np.einsum("ij,ij->i", x, pull) / temperature
-        known = operator.rows(conditional.log_prior, start, stop).ravel()
-        log_partition, _ = log_sum_exp(
-            x, conditional.contexts, log_weights, temperature
-        )
-        out[start:stop] = attraction + known - log_partition
+        log_prior = operator.rows(conditional.log_prior, start, stop).ravel()
+        log_partition, _ = log_sum_exp(x, conditional.contexts, prior, temperature)
+        out[start:stop] = attraction + log_prior - log_partition
 
-    workers.run(block_likelihood, len(rows), len(prior))
-    out[operator.scale == 0] = 0
+    workers.run(block_likelihood, len(rows), max(len(prior), rows.shape[1]))
+    out[~operator.pulled] = 0
     return out

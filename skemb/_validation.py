@@ -35,23 +35,23 @@ def check_affinity(estimator, X, *, reset):
             "Names of nodes belong outside it, in the order of its rows."
         ) from error
     if not sp.issparse(X):
-        return _check_sums(sp.csr_array(X))
+        return _check_sums(sp.csr_array(X), reset=reset)
     if X.nnz and not 0 <= X.indices.min() <= X.indices.max() < X.shape[1]:
         raise ValueError(
             f"X must have column indices from 0 to {X.shape[1] - 1}, got "
             f"{X.indices.min()} to {X.indices.max()}: build it with its true shape."
         )
-    return _check_sums(X)
+    return _check_sums(X, reset=reset)
 
 
-def _check_sums(X):
+def _check_sums(X, *, reset):
     """Refuse weights that lose their meaning when rows are divided by their sums."""
-    strength = row_sums(X)
     least, most = np.finfo(X.dtype).tiny, np.finfo(X.dtype).max / 1e6
-    positive = strength[strength > 0]
-    with np.errstate(over="ignore"):
-        total = positive.sum()
-    if total > most or (positive < least).any():
+    sums, _ = total_affinities(X)
+    positive = sums[sums > 0]
+    # In fit columns are summed as well; new rows must not depend on one another.
+    largest = positive.sum() if reset else positive.max(initial=0)
+    if largest > most or (positive < least).any():
         raise ValueError(
             f"X must have sums of rows from {least:.1e} that add up to {most:.1e} at "
             f"most in {X.dtype}, got {positive.min():.1e} to {positive.max():.1e}: "
@@ -60,16 +60,18 @@ def _check_sums(X):
     return X
 
 
-def row_sums(X):
-    """Return the sums of the rows of a sparse matrix, in float64."""
-    # Products, since X.sum puts the entries of some callers' matrices in order.
+def total_affinities(X):
+    """Return the sums of the rows and of the columns of CSR, in float64."""
+    n_rows, n_columns = X.shape
+    rows, columns = np.zeros(n_rows), np.zeros(n_columns)
+    # Blocks, since products copy to float64, and products, since X.sum sorts the
+    # entries of the caller's matrix under some versions of scipy.
     with np.errstate(over="ignore"):
-        return X @ np.ones(X.shape[1])
-
-
-def column_sums(X):
-    """Return the sums of the columns of a sparse matrix, in float64."""
-    return X.T @ np.ones(X.shape[0])
+        for start in range(0, n_rows, 2**16):
+            block = X[start : start + 2**16]
+            rows[start : start + 2**16] = block @ np.ones(n_columns)
+            columns += block.T @ np.ones(block.shape[0])
+    return rows, columns
 
 
 def check_square(X):
@@ -78,7 +80,8 @@ def check_square(X):
         raise ValueError(
             "X must be a square affinity matrix of shape (n_nodes, n_nodes), got shape "
             f"{X.shape}: row i and column i are the same node. A list of edges becomes "
-            "one with scipy.sparse.coo_array((weights, (sources, targets)))."
+            "one with scipy.sparse.coo_array((weights, (sources, targets)), "
+            "shape=(n_nodes, n_nodes))."
         )
 
 
@@ -95,23 +98,26 @@ def check_node_order(X):
 
 
 def check_start(vectors, shape, dtype, name):
-    """Return a copy of the vectors that training starts from, checked."""
-    vectors = check_array(vectors, dtype=dtype, copy=True, input_name=name)
+    """Return the directions of the vectors that training starts from, checked."""
+    vectors = check_array(vectors, dtype=np.float64, copy=True, input_name=name)
     if vectors.shape != shape:
         raise ValueError(
             f"{name} must have shape {shape}, one row for each vector to train and "
             f"n_components columns, got {vectors.shape}."
         )
-    return vectors
+    # Only directions count; squares of what is large or small would not be finite.
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    np.divide(vectors, largest, out=vectors, where=largest > 0)
+    return vectors.astype(dtype, copy=False)
 
 
-def warn_empty_rows(operator):
+def warn_empty_rows(pulled):
     """Warn, once for all of them, of rows that have no affinity and no direction."""
-    n_empty = np.count_nonzero(operator.scale == 0)
+    n_empty = np.count_nonzero(~pulled)
     if n_empty:
         warnings.warn(
-            f"{n_empty} of the {operator.shape[0]} rows of X have no affinity to any "
+            f"{n_empty} of the {len(pulled)} rows of X have no affinity to any "
             "context known from fit: their embedding is the zero vector.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,  # the caller of fit or transform, beyond their decorators
         )

@@ -14,6 +14,12 @@ def random_graph(n_nodes, density, seed, *, directed=False, dtype=np.float64):
     return A if directed else (A + A.T).tocsr()
 
 
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Cut even small graphs into several blocks: one block hides what blocks break."""
+    monkeypatch.setattr("skemb._parallel._BLOCK_SIZE", 1)
+
+
 @pytest.fixture
 def graph():
     """An undirected weighted graph of 60 nodes without isolated ones."""

@@ -86,8 +86,8 @@ def advance(X, Y, P, prior, temperature, mean_penalty, step):
     """One step of rows X towards contexts Y under one Gaussian; rows pulled only."""
     pulled = P.any(axis=1)
     mean = X[pulled].mean(axis=0)
-    drift = gaussian_gradient(X, *single_gaussian(Y, prior), temperature)
-    moved = sphere_step(X, drift - P @ Y + mean_penalty * mean, step)
+    repulsion = gaussian_gradient(X, *single_gaussian(Y, prior), temperature)
+    moved = sphere_step(X, repulsion - P @ Y + mean_penalty * mean, step)
     return np.where(pulled[:, None], moved, 0)
 
 
@@ -98,6 +98,6 @@ def embed(P, Y, prior, mean, temperature, mean_penalty, n_steps):
     pull = P @ Y
     X = unit(pull - means)
     for _ in range(n_steps):
-        drift = gaussian_gradient(X, weights, means, covariance, temperature)
-        X = unit(curvature * X + pull - drift - mean_penalty * mean)
+        repulsion = gaussian_gradient(X, weights, means, covariance, temperature)
+        X = unit(curvature * X + pull - repulsion - mean_penalty * mean)
     return np.where(P.any(axis=1)[:, None], X, 0)

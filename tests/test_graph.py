@@ -26,6 +26,7 @@ from skemb import GraphEmbedder
 
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "dia", "bsr"]
 ISOLATED = "ignore:.*rows of X have no affinity:UserWarning"
+DEAD_ENDS = "ignore:.*nodes of X have incoming edges alone:UserWarning"
 
 
 def block_graph(n_blocks=3, size=30, seed=0):
@@ -99,15 +100,21 @@ class TestEveryForm:
             assert other.loss_curve_.tobytes() == first.loss_curve_.tobytes()
 
 
-def test_same_bytes_over_many_blocks():
+def test_same_bytes_over_blocks_of_full_size(monkeypatch):
+    monkeypatch.setattr("skemb._parallel._BLOCK_SIZE", 2**18)
     graph = random_graph(5000, 0.002, seed=0, dtype=np.float32)
     graph += sp.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(5000, 5000))
     graph = graph.astype(np.float32).tocsr()
     fits = [
         GraphEmbedder(
-            64, n_gaussians=n_gaussians, max_iter=4, random_state=0, n_jobs=n_jobs
+            64,
+            walk_length=walk_length,
+            n_gaussians=n_gaussians,
+            max_iter=4,
+            random_state=0,
+            n_jobs=n_jobs,
         ).fit(graph)
-        for n_gaussians in (1, 300)
+        for walk_length, n_gaussians in [(1, 1), (2, 300)]
         for n_jobs in (1, 2, 4)
     ]
     for first, *others in (fits[:3], fits[3:]):
@@ -153,7 +160,9 @@ def with_int64_indices(A):
     return A
 
 
-@pytest.mark.filterwarnings(ISOLATED, "ignore:X does not have valid feature names")
+@pytest.mark.filterwarnings(
+    ISOLATED, DEAD_ENDS, "ignore:X does not have valid feature names"
+)
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_every_container_gives_the_same_embedding(symmetric):
     A = (random_graph(20, 0.1, seed=5).toarray() + np.eye(20, k=1)).round(1)
@@ -222,11 +231,11 @@ def test_read_only_memory_map(graph, tmp_path):
     np.testing.assert_array_equal(loaded.transform(graph), expected)
 
 
+@pytest.mark.filterwarnings(ISOLATED, DEAD_ENDS)
 def test_input_is_not_changed(directed_graph):
     before = directed_graph.copy()
     for symmetric in (True, False):
-        with pytest.warns(UserWarning, match="no affinity"):
-            GraphEmbedder(4, symmetric=symmetric, max_iter=3).fit(directed_graph)
+        GraphEmbedder(4, symmetric=symmetric, max_iter=3).fit(directed_graph)
     for name in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(
             getattr(directed_graph, name), getattr(before, name)
@@ -286,14 +295,14 @@ def test_new_rows_linked_to_isolated_nodes_alone(symmetric):
     assert log_likelihoods[2] == 0
 
 
+@pytest.mark.filterwarnings(ISOLATED, DEAD_ENDS)
 @pytest.mark.parametrize("symmetric", [True, False])
 @pytest.mark.parametrize("walk_length", [1, 3])
 def test_directed_graph_with_dead_ends(directed_graph, symmetric, walk_length):
     embedder = GraphEmbedder(
         8, symmetric=symmetric, walk_length=walk_length, random_state=0
     )
-    with pytest.warns(UserWarning, match="rows of X have no affinity"):
-        Z = embedder.fit_transform(directed_graph)
+    Z = embedder.fit_transform(directed_graph)
     length = np.linalg.norm(Z, axis=1)
     empty = directed_graph.sum(axis=1) == 0
     np.testing.assert_allclose(length[~empty], 1)
@@ -301,7 +310,7 @@ def test_directed_graph_with_dead_ends(directed_graph, symmetric, walk_length):
     assert np.isfinite(embedder.score(directed_graph))
 
 
-@pytest.mark.filterwarnings(ISOLATED)
+@pytest.mark.filterwarnings(ISOLATED, DEAD_ENDS)
 @pytest.mark.parametrize(
     "X",
     [
@@ -325,7 +334,64 @@ def test_degenerate_graphs(X, symmetric, n_components, n_gaussians):
     length = np.linalg.norm(embedder.fit_transform(X), axis=1)
     np.testing.assert_allclose(length, X.any(axis=1))
     assert np.isfinite(embedder.loss_curve_).all()
-    assert np.isfinite(embedder.score(X))
+    assert np.isfinite(embedder.score_samples(X)).all()
+
+
+@pytest.mark.parametrize("n_components", [1, 2])
+def test_what_rows_read_is_the_contexts_met_on_walks(graph, n_components):
+    # In one dimension contexts and prior have the same shape, and one buffer.
+    embedder = GraphEmbedder(n_components, max_iter=3, random_state=0).fit(graph)
+    hop = graph.toarray() / graph.sum(axis=1)[:, None]
+    spread = np.eye(60) + hop + hop @ hop
+    expected = spread @ embedder.context_embedding_
+    np.testing.assert_allclose(embedder._conditional.source, expected, atol=1e-12)
+    assert embedder.score(graph) < 0
+
+
+def test_one_sided_prior_of_a_directed_graph():
+    A = np.array([[0.0, 1, 1], [0, 0, 2], [0, 3, 0]])
+    embedder = GraphEmbedder(4, context_power=1.0, random_state=0).fit(A)
+    # Nobody points to the first node: it counts as the one with the least sum, 3.
+    np.testing.assert_allclose(np.exp(embedder.log_prior_), [0.3, 0.4, 0.3])
+    assert embedder.transform([[1, 0, 0]]).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_rarest_contexts_keep_a_prior(dtype):
+    weights = [1e25, 1e-25] if dtype == np.float32 else [1e200, 1e-200]
+    A = np.kron(np.diag(weights), np.ones((5, 5))).astype(dtype)
+    embedder = GraphEmbedder(4, context_power=1.0, random_state=0).fit(A)
+    assert np.isfinite(embedder.log_prior_).all()
+    assert embedder.score(A) < 0
+
+
+def test_rows_pulled_to_the_mean_context_alone():
+    # Each row of the complete graph with loops is pulled to the mean, so to nowhere.
+    Z = GraphEmbedder(3, mean_penalty=0.0, random_state=0).fit_transform(
+        np.ones((6, 6))
+    )
+    np.testing.assert_allclose(np.linalg.norm(Z, axis=1), 1)
+
+
+def test_fit_transform_returns_a_copy(graph):
+    embedder = GraphEmbedder(4, max_iter=3, random_state=0)
+    Z = embedder.fit_transform(graph)
+    expected = Z.copy()
+    Z[:] = 0
+    np.testing.assert_array_equal(embedder.embedding_, expected)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e300])
+def test_init_of_any_length(graph, scale):
+    start = np.random.default_rng(0).standard_normal((60, 4))
+    for dtype in (np.float32, np.float64):
+        fits = [
+            GraphEmbedder(4, init=init, max_iter=3, random_state=0)
+            .fit_transform(graph.astype(dtype))
+            .astype(float)
+            for init in (start, scale * start)
+        ]
+        np.testing.assert_allclose(fits[0], fits[1], atol=1e-3)
 
 
 affinities = st.integers(1, 12).flatmap(
@@ -338,7 +404,7 @@ affinities = st.integers(1, 12).flatmap(
 )
 
 
-@pytest.mark.filterwarnings(ISOLATED)
+@pytest.mark.filterwarnings(ISOLATED, DEAD_ENDS)
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(
     X=affinities,

@@ -55,13 +55,13 @@ def test_add_neighbors(kernel, dtype, index_dtype, rng):
 def test_sphere_step(kernel, dtype, in_place, rng):
     rows = reference.unit(rng.standard_normal((9, 5))).astype(dtype)
     rows[4] = 0
-    pull, drift = rng.standard_normal((2, 9, 5)).astype(dtype)
-    push = rng.standard_normal(5).astype(dtype)
+    pull, repulsion = rng.standard_normal((2, 9, 5)).astype(dtype)
+    penalty = rng.standard_normal(5).astype(dtype)
     start = rows.copy()
     out = rows if in_place else np.empty_like(rows)
     attraction = np.empty(9, dtype=dtype)
-    kernel(rows, pull, drift, push, dtype(0.6), out, attraction)
-    expected = reference.sphere_step(start, drift + push - pull, 0.6)
+    kernel(rows, pull, repulsion, penalty, dtype(0.6), out, attraction)
+    expected = reference.sphere_step(start, repulsion + penalty - pull, 0.6)
     expected[4] = 0
     np.testing.assert_allclose(out, expected, **tolerance(dtype))
     np.testing.assert_allclose(
@@ -82,20 +82,18 @@ def test_sphere_step_without_gradient_stays(kernel):
 @pytest.mark.parametrize("kernel", both_forms("fixed_point_step"))
 def test_fixed_point_step(kernel, dtype, rng):
     rows = reference.unit(rng.standard_normal((8, 6))).astype(dtype)
-    pull, drift = rng.standard_normal((2, 8, 6)).astype(dtype)
-    push = rng.standard_normal(6).astype(dtype)
-    # A right-hand side of zero leaves the row where it is.
-    pull[2] = drift[2] + push - dtype(0.5) * rows[2]
-    drift[2], push_free = pull[2] + dtype(0.5) * rows[2] - push, rows[2].copy()
-    expected = reference.unit(0.5 * rows + pull - drift - push)
-    kernel(rows, pull, drift, push, dtype(0.5))
-    np.testing.assert_allclose(
-        np.delete(rows, 2, axis=0), np.delete(expected, 2, axis=0), **tolerance(dtype)
-    )
-    assert np.isfinite(rows[2]).all()
-    still = push_free[None].copy()
-    kernel(still, np.zeros_like(still), np.zeros_like(still), 0 * push, dtype(0))
-    np.testing.assert_array_equal(still[0], push_free)
+    pull, repulsion = rng.standard_normal((2, 8, 6)).astype(dtype)
+    penalty = rng.standard_normal(6).astype(dtype)
+    expected = reference.unit(0.5 * rows + pull - repulsion - penalty)
+    kernel(rows, pull, repulsion, penalty, dtype(0.5))
+    np.testing.assert_allclose(rows, expected, **tolerance(dtype))
+
+
+@pytest.mark.parametrize("kernel", both_forms("fixed_point_step"))
+def test_fixed_point_step_to_nowhere_stays(kernel):
+    rows = np.eye(3)
+    kernel(rows, np.ones((3, 3)), np.zeros((3, 3)), np.ones(3), 0.0)
+    np.testing.assert_array_equal(rows, np.eye(3))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -109,6 +107,17 @@ def test_add_by_label(kernel, dtype, rng):
     member = np.eye(3)[labels].T * weights
     np.testing.assert_allclose(totals, 1 + member.sum(axis=1), **tolerance(dtype))
     np.testing.assert_allclose(sums, 1 + member @ rows, **tolerance(dtype))
+
+
+def test_long_sums_of_float32_keep_their_small_terms():
+    n_neighbors = 10**6
+    indptr = np.array([0, n_neighbors])
+    indices = np.zeros(n_neighbors, dtype=np.int32)
+    data = np.full(n_neighbors, 0.1, dtype=np.float32)
+    out = np.zeros((1, 1), dtype=np.float32)
+    one = np.ones(1, dtype=np.float32)
+    _kernels.add_neighbors(indptr, indices, data, one, one[:, None], 0, out)
+    np.testing.assert_allclose(out, 1e5, rtol=1e-5)
 
 
 def test_loops_that_may_sum_in_another_order_store_nothing():
@@ -138,7 +147,7 @@ def test_kernels_take_read_only_arrays(rng):
     np.testing.assert_allclose(out, A @ source)
 
 
-def test_kernels_work_where_no_cache_can_be_written(monkeypatch):
+def test_without_a_cache_functions_are_compiled_all_the_same(monkeypatch):
     def njit(**options):
         if options.get("cache"):
             raise RuntimeError("cannot cache function: no locator available")

@@ -33,7 +33,31 @@ def test_sparse_operator_is_rectangular_and_leaves_out_contexts_without_mass():
     A = np.array([[1.0, 1.0, 2.0], [0.0, 0.0, 3.0]])
     operator = SparseOperator(sp.csr_array(A), np.array([1.0, 1.0, 0.0]))
     assert operator.shape == (2, 3)
-    np.testing.assert_allclose(operator.scale, [1 / 2, 0])
+    np.testing.assert_array_equal(operator.pulled, [True, False])
+    pull = operator.rows(np.eye(3), 0, 2)
+    np.testing.assert_allclose(pull, [[1 / 2, 1 / 2, 1], [0, 0, 0]])
+
+
+def test_a_hub_of_float32_is_normalized_by_its_true_sum():
+    n_neighbors = 10**6
+    row = np.full((1, n_neighbors), 0.1, dtype=np.float32)
+    operator = SparseOperator(sp.csr_array(row), np.ones(n_neighbors))
+    pull = operator.rows(np.ones((n_neighbors, 1), dtype=np.float32), 0, 1)
+    np.testing.assert_allclose(pull, 1, rtol=1e-5)
+
+
+def test_the_mass_of_a_hub_is_the_length_of_its_walks():
+    # A star: from the hub a walk of three steps meets leaves, the hub, leaves.
+    n_leaves = 200_000
+    star = sp.coo_array(
+        (
+            np.ones(n_leaves, dtype=np.float32),
+            (np.zeros(n_leaves, dtype=np.int32), np.arange(1, n_leaves + 1)),
+        ),
+        shape=(n_leaves + 1, n_leaves + 1),
+    )
+    operator = walk_operator((star + star.T).tocsr(), np.ones(n_leaves + 1), 3)
+    np.testing.assert_allclose(operator.mass, 3, rtol=1e-6)
 
 
 @pytest.mark.parametrize("walk_length", [1, 2, 3, 5])

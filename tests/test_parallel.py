@@ -1,5 +1,6 @@
 """Blocks, threads and the limit on BLAS."""
 
+import os
 import threading
 
 import numpy as np
@@ -79,13 +80,14 @@ def test_overlapping_threads_leave_blas_as_it_was(first_in_main):
     assert blas_threads() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_child_starts_with_no_one_inside():
-    limit = _parallel._SingleThreadedBlas()
-    limit._n_inside = 3
-    limit._lock.acquire()
-    limit._start_afresh()
-    before = blas_threads()
-    limit.enter()
-    assert set(blas_threads()) == {1}
-    limit.leave()
-    assert blas_threads() == before
+    with Workers(1):
+        child = os.fork()
+        if child == 0:
+            with Workers(2) as workers:
+                starts = [start for start, _ in workers.map(lambda *b: b, 99, 1)]
+            os._exit(len(starts) - 4 + _parallel._single_threaded_blas._n_inside)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -47,9 +48,14 @@ def test_callbacks_hear_every_epoch(graph, callback_module):
 
 
 def test_callbacks_see_the_embedder_as_of_their_epoch(graph, callback_module):
-    for symmetric in (True, False):
+    for symmetric, walk_length in [(True, 1), (True, 3), (False, 1), (False, 2)]:
         quiet = GraphEmbedder(
-            4, symmetric=symmetric, n_gaussians=5, max_iter=6, random_state=0
+            4,
+            symmetric=symmetric,
+            walk_length=walk_length,
+            n_gaussians=5,
+            max_iter=6,
+            random_state=0,
         )
         expected = quiet.fit_transform(graph)
         listener = Listener()
@@ -61,8 +67,13 @@ def test_callbacks_see_the_embedder_as_of_their_epoch(graph, callback_module):
         losses = [seen.loss_curve_.tolist() for seen in epochs]
         assert losses == [quiet.loss_curve_[: k + 1].tolist() for k in range(6)]
         np.testing.assert_array_equal(last.embedding_, expected)
-        for seen in epochs:
+        for k, seen in enumerate(epochs):
             np.testing.assert_array_equal(seen.transform(graph), seen.embedding_)
+            stopped = clone(quiet).set_callbacks(Listener(n_epochs=k + 1)).fit(graph)
+            for name in ("embedding_", "context_embedding_"):
+                np.testing.assert_array_equal(
+                    getattr(seen, name), getattr(stopped, name)
+                )
         assert np.abs(epochs[1].embedding_ - epochs[2].embedding_).max() > 1e-3
 
 

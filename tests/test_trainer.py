@@ -125,10 +125,10 @@ def test_reference_gradient_is_the_derivative_of_the_objective(graph, rng):
     Y = reference.unit(rng.standard_normal((60, 4)))
     X = reference.unit(rng.standard_normal((60, 4)))
     log_z = gaussian_log_z(Y, prior)
-    drift = reference.gaussian_gradient(
+    repulsion = reference.gaussian_gradient(
         X, *reference.single_gaussian(Y, prior), TEMPERATURE
     )
-    gradient = drift - P @ Y + 1.5 * X.mean(axis=0)
+    gradient = repulsion - P @ Y + 1.5 * X.mean(axis=0)
     for i, f in [(0, 0), (7, 3), (59, 1)]:
         shift = np.zeros_like(X)
         shift[i, f] = 1e-6

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import NotFittedError
 
 from skemb import GraphEmbedder
 
@@ -23,7 +24,11 @@ BAD_X = {
     "infinite": (with_entry(np.inf), ValueError, "X contains infinity"),
     "complex": (with_entry(1j, complex), ValueError, "Complex data not supported"),
     "rectangular": (np.ones((3, 5)), ValueError, r"square .* got shape \(3, 5\)"),
-    "edge list": (np.ones((9, 2)), ValueError, r"list of edges .*coo_array"),
+    "edge list": (
+        np.ones((9, 2)),
+        ValueError,
+        r"list of edges .*shape=\(n_nodes, n_nodes\)",
+    ),
     "no rows": (np.ones((0, 4)), ValueError, "0 sample"),
     "no columns": (np.ones((4, 0)), ValueError, "0 feature"),
     "one dimension": (np.ones(4), ValueError, "Reshape your data"),
@@ -156,3 +161,46 @@ def test_isolated_nodes_give_one_warning_that_counts_them():
     with pytest.warns(UserWarning, match="1 of the 2 rows of X") as caught:
         embedder.transform([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]])
     assert len(caught) == 1
+
+
+def test_dead_ends_of_a_one_sided_fit_are_told():
+    X = np.eye(4, k=1)
+    with pytest.warns(UserWarning) as caught:  # noqa: PT030 - both are looked at
+        GraphEmbedder(2, max_iter=2).fit(X)
+    messages = [str(warning.message) for warning in caught]
+    assert messages[0].startswith("1 nodes of X have incoming edges alone")
+    assert messages[0].endswith("Set symmetric=False, or fit X + X.T.")
+    assert messages[1].startswith("1 of the 4 rows of X have no affinity")
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_score_without_any_affinity():
+    embedder = GraphEmbedder(2, max_iter=2).fit(SQUARE)
+    with pytest.raises(ValueError, match=r"row with affinities .*, got 3"):
+        embedder.score(np.zeros((3, 4)))
+
+
+def test_new_rows_are_checked_one_by_one():
+    X = np.ones((4, 4), dtype=np.float32)
+    embedder = GraphEmbedder(2, max_iter=2, random_state=0).fit(X)
+    heavy = 5e31 * np.ones((50, 4), dtype=np.float32)
+    expected = 50 * [embedder.embedding_[0]]
+    np.testing.assert_allclose(embedder.transform(heavy), expected, atol=1e-5)
+    with pytest.raises(ValueError, match="rescale its weights"):
+        embedder.transform(1e6 * heavy)
+
+
+@pytest.mark.parametrize("fitted_before", [True, False])
+def test_a_failed_fit_changes_nothing(fitted_before):
+    embedder = GraphEmbedder(2, max_iter=3, random_state=0)
+    if fitted_before:
+        embedder.fit(pd.DataFrame(SQUARE, columns=list("abcd")))
+    before = dict(vars(embedder))
+    embedder.set_params(init=np.ones((4, 7)))
+    for X in (np.ones((3, 5)), np.ones((6, 6))):
+        with pytest.raises(ValueError, match=r"a square|init must have"):
+            embedder.fit(X)
+    assert dict(vars(embedder), init="random") == before
+    if not fitted_before:
+        with pytest.raises(NotFittedError):
+            embedder.transform(SQUARE)
