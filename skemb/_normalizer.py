@@ -90,7 +90,7 @@ class GaussianNormalizer:
         covariance = second - (means * weights[:, None]).T @ means
         self.weights = weights.astype(contexts.dtype)
         self.means = means.astype(contexts.dtype)
-        self.covariance = covariance.astype(contexts.dtype)
+        self.stretch = (covariance / self.temperature).astype(contexts.dtype)
         if self.centers is not None:
             self.centers = self._moved_centers(sums)
 
@@ -119,12 +119,12 @@ class GaussianNormalizer:
         log_partition, responsibilities = log_sum_exp(
             rows, self.means, self.weights, self.temperature
         )
-        stretched = rows @ self.covariance
-        stretched /= rows.dtype.type(self.temperature)
-        quadratic = np.einsum("ij,ij->i", rows, stretched)
+        gradient = rows @ self.stretch
+        quadratic = np.einsum("ij,ij->i", rows, gradient)
         log_partition += quadratic / (2 * self.temperature)
-        stretched += responsibilities @ self.means
-        return log_partition, stretched
+        # The product with a single mean would take as long as that with the stretch.
+        gradient += self.means if self.width == 1 else responsibilities @ self.means
+        return log_partition, gradient
 
 
 def log_sum_exp(rows, means, weights, temperature):

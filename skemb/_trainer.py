@@ -192,8 +192,7 @@ def conditional_of(sides, mean_penalty, workers):
     rows, contexts = sides[0], sides[-1]
     normalizer = copy.copy(contexts.normalizer)
     normalizer.update(contexts.vectors, workers)
-    temperature = normalizer.temperature
-    single = GaussianNormalizer(normalizer.prior, 1, temperature)
+    single = GaussianNormalizer(normalizer.prior, 1, normalizer.temperature)
     single.update(contexts.vectors, workers)
     # A copy, for the source is propagated next.
     log_prior = known_log_prior(normalizer.prior)
@@ -206,7 +205,7 @@ def conditional_of(sides, mean_penalty, workers):
         normalizer=normalizer,
         penalty=(mean_penalty * rows.mean).astype(contexts.vectors.dtype),
         center=single.means[0],
-        curvature=max(np.linalg.eigvalsh(single.covariance)[-1], 0) / temperature,
+        curvature=max(np.linalg.eigvalsh(single.stretch)[-1], 0),
     )
 
 
