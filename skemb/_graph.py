@@ -112,6 +112,7 @@ class GraphEmbedder(BaseEmbedder):
     An epoch costs O(L nnz d + n d² + n K d), twice that if not symmetric. Fitting holds
     X in CSR and about four arrays of shape (n_nodes, n_components), twice both if not
     symmetric; three of them stay. Powers of the affinity matrix are never formed.
+    float32 input takes less than half the time of float64, and half the memory.
 
     Isolated nodes map to the zero vector, with a warning. In a directed graph that
     goes for nodes without outgoing edges, which then tell the nodes that point to them

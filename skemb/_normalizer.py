@@ -53,6 +53,8 @@ class GaussianNormalizer:
     covariance Σ, found by spherical k-means (after Dall'Amico & Belliardo, TMLR 2025):
 
         log Z(x) ≈ log Σ_a w_a exp(x·μ_a / t) + x·Σx / 2t².
+
+    ``update`` leaves ``weights`` (K,), ``means`` (K, d) and ``stretch`` = Σ / t (d, d).
     """
 
     def __init__(self, prior, n_gaussians, temperature):
