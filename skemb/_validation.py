@@ -35,13 +35,14 @@ def check_affinity(estimator, X, *, reset):
             "Names of nodes belong outside it, in the order of its rows."
         ) from error
     if not sp.issparse(X):
-        return _check_sums(sp.csr_array(X), reset=reset)
-    if X.nnz and not 0 <= X.indices.min() <= X.indices.max() < X.shape[1]:
+        X = sp.csr_array(X)
+    elif X.nnz and not 0 <= X.indices.min() <= X.indices.max() < X.shape[1]:
         raise ValueError(
             f"X must have column indices from 0 to {X.shape[1] - 1}, got "
             f"{X.indices.min()} to {X.indices.max()}: build it with its true shape."
         )
-    return _check_sums(X, reset=reset)
+    _check_sums(X, reset=reset)
+    return X
 
 
 def _check_sums(X, *, reset):
@@ -57,7 +58,6 @@ def _check_sums(X, *, reset):
             f"most in {X.dtype}, got {positive.min():.1e} to {positive.max():.1e}: "
             "rescale its weights."
         )
-    return X
 
 
 def total_affinities(X):
