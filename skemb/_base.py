@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skemb._compat import CallbackSupportMixin, Interval, StrOptions, fit_context
-from skemb._normalizer import normalizer_of
+from skemb._normalizer import log_of, normalizer_of
 from skemb._operators import SparseOperator
 from skemb._parallel import Workers
 from skemb._trainer import (
@@ -165,12 +165,10 @@ class BaseEmbedder(
     def _attributes(self, sides, affinity, losses, workers):
         """Return the fitted attributes as of the sides' vectors."""
         conditional = conditional_of(sides, self.mean_penalty, workers)
-        with np.errstate(divide="ignore"):
-            log_prior = np.log(conditional.normalizer.prior)
         return {
             "embedding_": self._embed(affinity, conditional, workers)[0],
             "context_embedding_": conditional.contexts,
-            "log_prior_": log_prior,
+            "log_prior_": log_of(conditional.normalizer.prior),
             "loss_curve_": np.array(losses),
             "n_iter_": len(losses),
             "_conditional": conditional,

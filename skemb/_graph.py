@@ -1,6 +1,5 @@
 """Nodes of a graph as unit vectors."""
 
-import warnings
 from numbers import Integral
 from typing import ClassVar
 
@@ -9,7 +8,13 @@ import numpy as np
 from skemb._base import BaseEmbedder
 from skemb._compat import Interval
 from skemb._operators import WalkOperator
-from skemb._validation import check_node_order, check_square, total_affinities
+from skemb._validation import (
+    check_node_order,
+    check_square,
+    column_sums,
+    row_sums,
+    warn_dead_ends,
+)
 
 
 class GraphEmbedder(BaseEmbedder):
@@ -198,10 +203,10 @@ class GraphEmbedder(BaseEmbedder):
         return affinity
 
     def _pulls(self, X, workers):
-        rows, columns = total_affinities(X)
+        rows, columns = row_sums(X), column_sums(X)
         if self.symmetric:
             known = (rows > 0) | (columns > 0)
-            self._warn_dead_ends(np.count_nonzero((rows == 0) & known))
+            warn_dead_ends(np.count_nonzero((rows == 0) & known))
             # Nodes that nobody points to are contexts of new nodes all the same.
             least = columns.min(where=columns > 0, initial=columns.max())
             strength = np.where(known, np.maximum(columns, least), 0)
@@ -209,16 +214,6 @@ class GraphEmbedder(BaseEmbedder):
         forward = WalkOperator(X, columns > 0, self.walk_length, workers)
         backward = WalkOperator(X.T.tocsr(), rows > 0, self.walk_length, workers)
         return [(forward, rows), (backward, columns)]
-
-    def _warn_dead_ends(self, n_dead_ends):
-        if n_dead_ends:
-            warnings.warn(
-                f"{n_dead_ends} nodes of X have incoming edges alone: with "
-                "symmetric=True they are zero vectors, to the nodes that point to them "
-                "as well. Set symmetric=False, or fit X + X.T.",
-                UserWarning,
-                stacklevel=5,  # the caller of fit, beyond its decorator
-            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -30,6 +30,7 @@ class ExactNormalizer:
         self.prior = prior
         self.temperature = temperature
         self.width = len(prior)
+        self._log_prior = log_of(prior)
 
     def start(self, contexts, random_state):
         """Nothing is drawn."""
@@ -41,7 +42,7 @@ class ExactNormalizer:
     def evaluate(self, rows):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
         log_partition, responsibilities = log_sum_exp(
-            rows, self.contexts, self.prior, self.temperature
+            rows, self.contexts, self._log_prior, self.temperature
         )
         return log_partition, responsibilities @ self.contexts
 
@@ -54,7 +55,7 @@ class GaussianNormalizer:
 
         log Z(x) ≈ log Σ_a w_a exp(x·μ_a / t) + x·Σx / 2t².
 
-    ``update`` leaves ``weights`` (K,), ``means`` (K, d) and ``stretch`` = Σ / t (d, d).
+    ``update`` leaves ``log_weights`` (K,), ``means`` (K, d) and ``stretch`` = Σ / t.
     """
 
     def __init__(self, prior, n_gaussians, temperature):
@@ -90,7 +91,7 @@ class GaussianNormalizer:
 
         means = sums / np.where(weights > 0, weights, 1)[:, None]
         covariance = second - (means * weights[:, None]).T @ means
-        self.weights = weights.astype(contexts.dtype)
+        self.log_weights = log_of(weights.astype(contexts.dtype))
         self.means = means.astype(contexts.dtype)
         self.stretch = (covariance / self.temperature).astype(contexts.dtype)
         if self.centers is not None:
@@ -119,7 +120,7 @@ class GaussianNormalizer:
     def evaluate(self, rows):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
         log_partition, responsibilities = log_sum_exp(
-            rows, self.means, self.weights, self.temperature
+            rows, self.means, self.log_weights, self.temperature
         )
         gradient = rows @ self.stretch
         quadratic = np.einsum("ij,ij->i", rows, gradient)
@@ -129,10 +130,14 @@ class GaussianNormalizer:
         return log_partition, gradient
 
 
-def log_sum_exp(rows, means, weights, temperature):
-    """Return log Σ_a w_a exp(x·μ_a / t) (b,) and each term's share of it (b, K)."""
+def log_of(weights):
+    """Return the logs of weights; minus infinity, without a warning, for zero."""
     with np.errstate(divide="ignore"):
-        log_weights = np.log(weights)
+        return np.log(weights)
+
+
+def log_sum_exp(rows, means, log_weights, temperature):
+    """Return log Σ_a w_a exp(x·μ_a / t) (b,) and each term's share of it (b, K)."""
     shares = rows @ means.T
     shares /= rows.dtype.type(temperature)
     shares += log_weights

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skemb._kernels import fixed_point_step, sphere_step
-from skemb._normalizer import GaussianNormalizer, log_sum_exp
+from skemb._normalizer import GaussianNormalizer, log_of, log_sum_exp
 
 # Ten steps bring rows, in the mean, nearer to their optimum than training leaves them.
 _N_FIXED_POINT_STEPS = 10
@@ -61,6 +61,7 @@ class Side:
         dtype = self.vectors.dtype
         source = self.operator.propagate(contexts.vectors, workers)
         penalty = (mean_penalty * self.mean).astype(dtype)
+        step = dtype.type(length)
         out = self._target(source)
 
         def block_step(start, stop):
@@ -68,7 +69,6 @@ class Side:
             pull = self.operator.rows(source, start, stop)
             log_partition, repulsion = contexts.normalizer.evaluate(rows)
             attraction = np.empty(len(rows), dtype=dtype)
-            step = dtype.type(length)
             sphere_step(rows, pull, repulsion, penalty, step, moved, attraction)
             shares = self.shares[start:stop]
             return shares @ (log_partition - attraction / temperature), shares @ moved
@@ -238,18 +238,18 @@ def embed(operator, conditional, workers):
 
 def log_likelihood(rows, operator, conditional, workers):
     """Return Σ_j P_ij log p(j | i) of each row, with the normaliser exact, (n,)."""
-    temperature = conditional.normalizer.temperature
-    prior = conditional.normalizer.prior
+    contexts, temperature = conditional.contexts, conditional.normalizer.temperature
+    log_prior = log_of(conditional.normalizer.prior)
     out = np.empty(len(rows))
 
     def block_likelihood(start, stop):
         x = rows[start:stop]
         pull = operator.rows(conditional.source, start, stop)
         attraction = np.einsum("ij,ij->i", x, pull) / temperature
-        log_prior = operator.rows(conditional.log_prior, start, stop).ravel()
-        log_partition, _ = log_sum_exp(x, conditional.contexts, prior, temperature)
-        out[start:stop] = attraction + log_prior - log_partition
+        expected_log_prior = operator.rows(conditional.log_prior, start, stop).ravel()
+        log_partition, _ = log_sum_exp(x, contexts, log_prior, temperature)
+        out[start:stop] = attraction + expected_log_prior - log_partition
 
-    workers.run(block_likelihood, len(rows), max(len(prior), rows.shape[1]))
+    workers.run(block_likelihood, len(rows), max(contexts.shape))
     out[~operator.pulled] = 0
     return out

@@ -48,7 +48,7 @@ def check_affinity(estimator, X, *, reset):
 def _check_sums(X, *, reset):
     """Refuse weights that lose their meaning when rows are divided by their sums."""
     least, most = np.finfo(X.dtype).tiny, np.finfo(X.dtype).max / 1e6
-    sums, _ = total_affinities(X)
+    sums = row_sums(X)
     positive = sums[sums > 0]
     # In fit columns are summed as well; new rows must not depend on one another.
     largest = positive.sum() if reset else positive.max(initial=0)
@@ -60,18 +60,22 @@ def _check_sums(X, *, reset):
         )
 
 
-def total_affinities(X):
-    """Return the sums of the rows and of the columns of CSR, in float64."""
-    n_rows, n_columns = X.shape
-    rows, columns = np.zeros(n_rows), np.zeros(n_columns)
+def row_sums(X):
+    """Return the sums of the rows of CSR, in float64."""
+    ones = np.ones(X.shape[1])
+    with np.errstate(over="ignore"):
+        return np.concatenate([block @ ones for block in _row_blocks(X)])
+
+
+def column_sums(X):
+    """Return the sums of the columns of CSR, in float64."""
+    return sum(block.T @ np.ones(block.shape[0]) for block in _row_blocks(X))
+
+
+def _row_blocks(X):
     # Blocks, since products copy to float64, and products, since X.sum sorts the
     # entries of the caller's matrix under some versions of scipy.
-    with np.errstate(over="ignore"):
-        for start in range(0, n_rows, 2**16):
-            block = X[start : start + 2**16]
-            rows[start : start + 2**16] = block @ np.ones(n_columns)
-            columns += block.T @ np.ones(block.shape[0])
-    return rows, columns
+    return (X[start : start + 2**16] for start in range(0, X.shape[0], 2**16))
 
 
 def check_square(X):
@@ -120,4 +124,16 @@ def warn_empty_rows(pulled):
             "context known from fit: their embedding is the zero vector.",
             UserWarning,
             stacklevel=4,  # the caller of fit or transform, beyond their decorators
+        )
+
+
+def warn_dead_ends(n_dead_ends):
+    """Warn, once for all of them, of nodes that a one-sided graph cannot embed."""
+    if n_dead_ends:
+        warnings.warn(
+            f"{n_dead_ends} nodes of X have incoming edges alone: with "
+            "symmetric=True they are zero vectors, to the nodes that point to them "
+            "as well. Set symmetric=False, or fit X + X.T.",
+            UserWarning,
+            stacklevel=5,  # the caller of fit, beyond its decorator
         )
