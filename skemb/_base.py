@@ -1,7 +1,8 @@
 """What all embedders share: parameters, the template of fit, transform and score."""
 
 from abc import ABC, abstractmethod
-from copy import copy, deepcopy
+from contextlib import contextmanager
+from copy import deepcopy
 from numbers import Integral, Real
 from time import perf_counter
 from typing import ClassVar
@@ -92,11 +93,9 @@ class BaseEmbedder(
         TypeError
             If X is a graph object rather than a matrix.
         """
-        # What validation learns of X is kept only if training succeeds.
-        validated = copy(self)
-        affinity = validated._check_training(X)
-        random_state = check_random_state(self.random_state)
-        with Workers(self.n_jobs) as workers:
+        with _all_or_nothing(self), Workers(self.n_jobs) as workers:
+            affinity = self._check_training(X)
+            random_state = check_random_state(self.random_state)
             pulls = self._pulls(affinity, workers)
             dtype = affinity.dtype
             sides, from_random = self._start(pulls, dtype, random_state, workers)
@@ -117,18 +116,10 @@ class BaseEmbedder(
                 monitor=progress,
             )
             fitted = attributes(losses)
-            self._keep(validated, fitted)
+            vars(self).update(fitted)
             progress.close(fitted)
-        warn_empty_rows(sides[0].operator.pulled)
+            warn_empty_rows(sides[0].operator.pulled)
         return self
-
-    def _keep(self, validated, fitted):
-        """Set all fitted attributes at once, so that a failed fit changes nothing."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-            if hasattr(validated, name):
-                setattr(self, name, getattr(validated, name))
-        vars(self).update(fitted)
 
     def _start(self, pulls, dtype, random_state, workers):
         """Return the sides at their first vectors, and whether those are random."""
@@ -313,6 +304,24 @@ def context_prior(strength, power):
     # No prior may round to zero, which stands for contexts that do not count.
     prior = np.where(counts, np.exp(np.maximum(log_prior, -60)), 0)
     return prior / prior.sum()
+
+
+@contextmanager
+def _all_or_nothing(estimator):
+    """Leave the fitted attributes as they were if what is done within fails."""
+
+    def fitted():
+        attributes = vars(estimator).items()
+        return {k: v for k, v in attributes if k.endswith("_") or k == "_conditional"}
+
+    before = fitted()
+    try:
+        yield
+    except BaseException:
+        for name in fitted():
+            delattr(estimator, name)
+        vars(estimator).update(before)
+        raise
 
 
 class _Progress:

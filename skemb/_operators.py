@@ -29,6 +29,13 @@ class SparseOperator:
         self.add_rows(mass.astype(np.float64)[:, None], 0, strength)
         strength = strength.ravel()
         self.pulled = strength > 0
+        least = np.finfo(affinity.dtype).tiny
+        if (strength[self.pulled] < least).any():
+            raise ValueError(
+                f"X must have sums of rows and of columns of at least {least:.1e} in "
+                f"{affinity.dtype}, got {strength[self.pulled].min():.1e}: rescale its "
+                "weights."
+            )
         scale = np.divide(1, strength, out=np.zeros_like(strength), where=self.pulled)
         self._scale = scale.astype(affinity.dtype)
 

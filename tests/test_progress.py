@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -83,6 +84,45 @@ def test_a_callback_stops_training(graph, callback_module):
     assert embedder.n_iter_ == len(embedder.loss_curve_) == 2
     assert listener.heard[-1] == "teardown"
     assert np.isfinite(embedder.transform(graph)).all()
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_callbacks_see_the_width_and_names_of_this_fit(graph, callback_module):
+    small = pd.DataFrame(np.ones((5, 5)), columns=list("abcde"))
+    listener = Listener()
+    embedder = GraphEmbedder(4, max_iter=2, random_state=0).set_callbacks(listener)
+    for X in (small, graph, small[list("edcba")]):
+        listener.estimators.clear()
+        embedder.fit(X)
+        assert len(listener.estimators) == 3
+        for seen in listener.estimators:
+            assert seen.n_features_in_ == X.shape[1]
+            names = getattr(seen, "feature_names_in_", None)
+            assert (names is None) == (X is graph)
+            np.testing.assert_array_equal(seen.transform(X), seen.embedding_)
+            with pytest.raises(ValueError, match="expecting"):
+                seen.transform(np.ones((1, 7)))
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("fitted_before", [True, False])
+def test_an_error_in_a_callback_leaves_the_embedder(
+    graph, callback_module, fitted_before
+):
+    class FailingAtEnd(Listener):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+            if context.task_name == "fit":
+                raise RuntimeError("at the very end")
+
+    embedder = GraphEmbedder(4, max_iter=2, random_state=0)
+    if fitted_before:
+        embedder.fit(pd.DataFrame(np.ones((5, 5)), columns=list("abcde")))
+    before = dict(vars(embedder))
+    embedder.set_callbacks(FailingAtEnd())
+    with pytest.raises(RuntimeError, match="at the very end"):
+        embedder.fit(graph)
+    embedder.set_callbacks()
+    assert dict(vars(embedder)) == before
 
 
 def test_callbacks_are_torn_down_after_an_error(graph, callback_module):

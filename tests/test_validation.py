@@ -204,3 +204,32 @@ def test_a_failed_fit_changes_nothing(fitted_before):
     if not fitted_before:
         with pytest.raises(NotFittedError):
             embedder.transform(SQUARE)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "small"), [(np.float32, 1e-40), (np.float64, 1e-310)]
+)
+def test_columns_too_light_to_be_normalized(symmetric, dtype, small):
+    X = np.eye(3, dtype=dtype)
+    X[:, 2], X[2, 0], X[0, 2] = 0, 1, small
+    embedder = GraphEmbedder(2, symmetric=symmetric, walk_length=1, max_iter=2)
+    if symmetric:
+        assert np.isfinite(embedder.fit_transform(X)).all()
+    else:
+        with pytest.raises(ValueError, match=r"sums of rows and of columns .* rescale"):
+            embedder.fit(X)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "small"), [(np.float32, 1e-40), (np.float64, 1e-310)]
+)
+@pytest.mark.filterwarnings("ignore:1 of the 4 rows of X")
+def test_new_rows_too_light_where_they_count(dtype, small):
+    X = np.ones((4, 4), dtype=dtype)
+    X[3] = X[:, 3] = 0
+    embedder = GraphEmbedder(2, max_iter=2).fit(X)
+    row = np.array([[small, 0, 0, 1]], dtype=dtype)
+    for method in (embedder.transform, embedder.score_samples):
+        with pytest.raises(ValueError, match=r"sums of rows and of columns .* rescale"):
+            method(row)
