@@ -152,3 +152,56 @@ def add_by_label(rows, weights, labels, totals, sums):
         totals[label] += weight
         for f in range(rows.shape[1]):
             sums[label, f] += weight * rows[i, f]
+
+
+@_jit()
+def _settle(scores, columns, place, size):
+    """Sift down one entry of a heap; the first ``size`` of both (k,) are changed.
+
+    The worst score is on top; of equal scores, the one of the highest column.
+    """
+    while True:
+        worst = place
+        for child in (2 * place + 1, 2 * place + 2):
+            if child < size and (
+                scores[child] < scores[worst]
+                or (scores[child] == scores[worst] and columns[child] > columns[worst])
+            ):
+                worst = child
+        if worst == place:
+            return
+        scores[place], scores[worst] = scores[worst], scores[place]
+        columns[place], columns[worst] = columns[worst], columns[place]
+        place = worst
+
+
+@_jit()
+def best_columns(scores, columns, best):
+    """Write each row's k highest of ``scores`` (b, m) to ``best`` (b, k), best first.
+
+    ``columns`` (b, k) receives where they stand; of equal scores the first columns win.
+    NaN is never chosen; where too few others are left, both stay as they are.
+    """
+    k = columns.shape[1]
+    for i in range(scores.shape[0]):
+        row, heap, names = scores[i], best[i], columns[i]
+        size = 0
+        for j in range(row.shape[0]):
+            if np.isnan(row[j]):
+                continue
+            if size < k:
+                heap[size], names[size] = row[j], j
+                size += 1
+                if size == k:
+                    for place in range(k // 2 - 1, -1, -1):
+                        _settle(heap, names, place, k)
+            elif row[j] > heap[0]:
+                heap[0], names[0] = row[j], j
+                _settle(heap, names, 0, k)
+        if size < k:
+            for place in range(size // 2 - 1, -1, -1):
+                _settle(heap, names, place, size)
+        for end in range(size - 1, 0, -1):
+            heap[0], heap[end] = heap[end], heap[0]
+            names[0], names[end] = names[end], names[0]
+            _settle(heap, names, 0, end)

@@ -15,6 +15,9 @@ import numpy as np
 
 from skemb._kernels import add_by_label
 
+# Exponents of unit vectors lie within ±1/t: from here up none leaves float32.
+_SAFE_TEMPERATURE = 1 / 32
+
 
 def normalizer_of(prior, n_gaussians, temperature):
     """Return the normaliser for so many Gaussians: exact from one a context."""
@@ -41,10 +44,9 @@ class ExactNormalizer:
 
     def evaluate(self, rows):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
-        log_partition, responsibilities = log_sum_exp(
-            rows, self.contexts, self._log_prior, self.temperature
-        )
-        return log_partition, responsibilities @ self.contexts
+        terms = log_terms(rows, self.contexts, self._log_prior, self.temperature)
+        log_partition, total = log_sum_exp(terms, self.temperature)
+        return log_partition, terms @ self.contexts / total
 
 
 class GaussianNormalizer:
@@ -119,14 +121,13 @@ class GaussianNormalizer:
 
     def evaluate(self, rows):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
-        log_partition, responsibilities = log_sum_exp(
-            rows, self.means, self.log_weights, self.temperature
-        )
+        terms = log_terms(rows, self.means, self.log_weights, self.temperature)
+        log_partition, total = log_sum_exp(terms, self.temperature)
         gradient = rows @ self.stretch
         quadratic = np.einsum("ij,ij->i", rows, gradient)
         log_partition += quadratic / (2 * self.temperature)
         # The product with a single mean would take as long as that with the stretch.
-        gradient += self.means if self.width == 1 else responsibilities @ self.means
+        gradient += self.means if self.width == 1 else terms @ self.means / total
         return log_partition, gradient
 
 
@@ -136,15 +137,24 @@ def log_of(weights):
         return np.log(weights)
 
 
-def log_sum_exp(rows, means, log_weights, temperature):
-    """Return log Σ_a w_a exp(x·μ_a / t) (b,) and each term's share of it (b, K)."""
-    shares = rows @ means.T
-    shares /= rows.dtype.type(temperature)
-    shares += log_weights
-    # The largest exponent goes first: the others can then only underflow.
-    largest = shares.max(axis=1, keepdims=True)
-    shares -= largest
-    np.exp(shares, out=shares)
-    total = shares.sum(axis=1, keepdims=True)
-    shares /= total
-    return (largest + np.log(total)).ravel().astype(np.float64), shares
+def log_terms(rows, means, log_weights, temperature):
+    """Return log w_a + x·μ_a / t (b, K) for unit ``rows`` (b, d), ``means`` (K, d)."""
+    terms = rows @ (means / rows.dtype.type(temperature)).T
+    terms += log_weights
+    return terms
+
+
+def log_sum_exp(terms, temperature):
+    """Return the log of the sum of each row's terms (b,); ``terms`` (b, K) are logs.
+
+    They turn into the terms themselves, in place, up to the same factor in each row as
+    their sums (b, 1), which come second.
+    """
+    largest = 0
+    if temperature < _SAFE_TEMPERATURE:
+        # The largest exponent goes first: the others can then only underflow.
+        largest = terms.max(axis=1, keepdims=True)
+        terms -= largest
+    np.exp(terms, out=terms)
+    total = terms.sum(axis=1, keepdims=True)
+    return (largest + np.log(total)).ravel().astype(np.float64), total

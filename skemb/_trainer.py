@@ -15,11 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skemb._kernels import fixed_point_step, sphere_step
-from skemb._normalizer import GaussianNormalizer, log_of, log_sum_exp
+from skemb._kernels import best_columns, fixed_point_step, sphere_step
+from skemb._normalizer import GaussianNormalizer, log_of, log_sum_exp, log_terms
 
-# Ten steps bring rows, in the mean, nearer to their optimum than training leaves them.
-_N_FIXED_POINT_STEPS = 10
 # The first step from a given start mends a rough one and keeps a good one; from a
 # random start it forgets where it stood.
 _FIRST_STEP_GIVEN, _FIRST_STEP_RANDOM = 0.3, 1.0
@@ -108,7 +106,7 @@ class Conditional(NamedTuple):
     normalizer: object
     penalty: np.ndarray  # (n_components,), gradient of the mean penalty
     center: np.ndarray  # (n_components,), the mean context
-    curvature: float  # bound of that of t log Z if the contexts are one Gaussian
+    curvature: float  # of t log Z, by the covariance of the contexts
 
 
 def known_log_prior(prior):
@@ -194,6 +192,8 @@ def conditional_of(sides, mean_penalty, workers):
     normalizer.update(contexts.vectors, workers)
     single = GaussianNormalizer(normalizer.prior, 1, normalizer.temperature)
     single.update(contexts.vectors, workers)
+    # One Gaussian bounds the curvature. Of several, rows see some more than others.
+    margin = 1 if normalizer.width == 1 else 2
     # A copy, for the source is propagated next.
     log_prior = known_log_prior(normalizer.prior)
     log_prior = rows.operator.propagate(log_prior, workers).copy()
@@ -205,17 +205,17 @@ def conditional_of(sides, mean_penalty, workers):
         normalizer=normalizer,
         penalty=(mean_penalty * rows.mean).astype(contexts.vectors.dtype),
         center=single.means[0],
-        curvature=max(np.linalg.eigvalsh(single.stretch)[-1], 0),
+        curvature=margin * max(np.linalg.eigvalsh(single.stretch)[-1], 0),
     )
 
 
-def embed(operator, conditional, workers):
+def embed(operator, conditional, n_steps, workers):
     """Minimise each row's own loss with the contexts held fixed.
 
     With one Gaussian the loss -x·u + t log Z(x) + penalty·x, u the row's pull, is
     convex and c bounds its curvature, so that x ← unit(c x - gradient) descends without
     a step length to choose; with several it does for most rows unless t is well below
-    1/8. Costs ten evaluations of the normaliser for each row.
+    1/8. Costs ``n_steps`` evaluations of the normaliser for each row.
     """
     normalizer = conditional.normalizer
     dtype, n_components = conditional.contexts.dtype, conditional.contexts.shape[1]
@@ -226,7 +226,7 @@ def embed(operator, conditional, workers):
         pull = operator.rows(conditional.source, start, stop)
         rows = unit(pull - conditional.center)
         rows[~rows.any(axis=1)] = 1 / np.sqrt(n_components)
-        for _ in range(_N_FIXED_POINT_STEPS):
+        for _ in range(n_steps):
             _, repulsion = normalizer.evaluate(rows)
             fixed_point_step(rows, pull, repulsion, conditional.penalty, curvature)
         rows[~operator.pulled[start:stop]] = 0
@@ -247,9 +247,55 @@ def log_likelihood(rows, operator, conditional, workers):
         pull = operator.rows(conditional.source, start, stop)
         attraction = np.einsum("ij,ij->i", x, pull) / temperature
         expected_log_prior = operator.rows(conditional.log_prior, start, stop).ravel()
-        log_partition, _ = log_sum_exp(x, contexts, log_prior, temperature)
+        terms = log_terms(x, contexts, log_prior, temperature)
+        log_partition, _ = log_sum_exp(terms, temperature)
         out[start:stop] = attraction + expected_log_prior - log_partition
 
     workers.run(block_likelihood, len(rows), max(contexts.shape))
     out[~operator.pulled] = 0
     return out
+
+
+def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
+    """Rank the contexts of each row by log p(context | row), never (n, m) at once.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_components)
+        Embedded rows.
+    excluded : sparse matrix of shape (n_rows, n_contexts) in CSR
+        Its entries above zero are left out.
+    fallback : ndarray of shape (n_contexts,)
+        Logs that rank the contexts of zero rows.
+    conditional : Conditional
+        Contexts, prior and temperature.
+    n_best : int
+        How many to return of each row.
+    workers : Workers
+        Threads.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_rows, n_best)
+        Indices of the contexts, best first, ties by index; -1 where none is left.
+    logs : ndarray of shape (n_rows, n_best)
+        Their log p(context | row), with the normaliser exact.
+    """
+    contexts, temperature = conditional.contexts, conditional.normalizer.temperature
+    log_prior = log_of(conditional.normalizer.prior)
+    columns = np.full((len(rows), n_best), -1, dtype=np.intp)
+    logs = np.empty(columns.shape, dtype=rows.dtype)
+
+    def block_best(start, stop):
+        x = rows[start:stop]
+        scores = log_terms(x, contexts, log_prior, temperature)
+        log_partition, _ = log_sum_exp(scores.copy(), temperature)
+        scores -= log_partition.astype(scores.dtype)[:, None]
+        scores[~x.any(axis=1)] = fallback
+        known = excluded[start:stop].tocoo()
+        counts = known.data > 0
+        scores[known.row[counts], known.col[counts]] = np.nan
+        best_columns(scores, columns[start:stop], logs[start:stop])
+
+    workers.run(block_best, len(rows), len(contexts))
+    return columns, logs

@@ -1,6 +1,7 @@
 """Checks of what users pass, beyond scikit-learn's own, each with one clear message."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,8 +15,9 @@ def check_affinity(estimator, X, *, reset):
     """
     if hasattr(X, "adj") and hasattr(X, "nodes"):
         raise TypeError(
-            f"X must be an affinity matrix, got a graph of type {type(X).__name__}: "
-            "pass networkx.to_scipy_sparse_array(X)."
+            f"X must be a matrix, got a graph of type {type(X).__name__}: pass "
+            "networkx.to_scipy_sparse_array(X), or of a bipartite graph "
+            "networkx.bipartite.biadjacency_matrix(X, row_order)."
         )
     try:
         X = validate_data(
@@ -32,7 +34,7 @@ def check_affinity(estimator, X, *, reset):
             raise
         raise ValueError(
             f"X must hold the numbers of an affinity matrix, got text: {error}. "
-            "Names of nodes belong outside it, in the order of its rows."
+            "Names belong outside it, in the order of its rows and columns."
         ) from error
     if not sp.issparse(X):
         X = sp.csr_array(X)
@@ -113,6 +115,31 @@ def check_start(vectors, shape, dtype, name):
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     np.divide(vectors, largest, out=vectors, where=largest > 0)
     return vectors.astype(dtype, copy=False)
+
+
+def check_n_items(n_items, n_columns):
+    """Refuse a number of items that no row can get."""
+    is_count = isinstance(n_items, Integral) and not isinstance(n_items, bool)
+    if not is_count or not 1 <= n_items <= n_columns:
+        raise ValueError(
+            f"n_items must be an integer from 1 to {n_columns}, the number of columns, "
+            f"got {n_items!r}."
+        )
+
+
+def check_items_left(columns, n_items):
+    """Refuse rows that know too many columns to get as many again; -1 stands for none.
+
+    An index of -1 in what is returned would stand for the last column.
+    """
+    short = np.flatnonzero(columns[:, -1] < 0)
+    if len(short):
+        n_left = np.count_nonzero(columns[short[0]] >= 0)
+        raise ValueError(
+            f"n_items must be at most {n_left}, the number of columns that row "
+            f"{short[0]} of X has no interaction with, got {n_items}: lower it, leave "
+            "such rows out, or set exclude_known=False."
+        )
 
 
 def warn_empty_rows(pulled):

@@ -4,9 +4,11 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skemb import GraphEmbedder
+from skemb import BipartiteEmbedder, GraphEmbedder
 
 ESTIMATORS = [
+    BipartiteEmbedder(),
+    BipartiteEmbedder(n_gaussians=5, context_power=0.0, mean_penalty=1.0),
     GraphEmbedder(),
     GraphEmbedder(symmetric=False),
     GraphEmbedder(n_gaussians=5, context_power=0.75),

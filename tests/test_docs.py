@@ -3,20 +3,35 @@
 import doctest
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import pytest
-from numpydoc.docscrape import ClassDoc
+from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
 
 import skemb
-from skemb import _kernels
+from skemb import _kernels, metrics, model_selection
 
 ROOT = Path(__file__).parents[1]
 ESTIMATORS = [getattr(skemb, name) for name in skemb.__all__]
-METHODS = ["fit", "fit_transform", "transform", "score", "score_samples"]
-PUBLIC = [f"skemb.{cls.__name__}" for cls in ESTIMATORS] + [
-    f"skemb.{cls.__name__}.{name}" for cls in ESTIMATORS for name in METHODS
+FUNCTIONS = [
+    f"{module.__name__}.{name}"
+    for module in (metrics, model_selection)
+    for name, value in vars(module).items()
+    if inspect.isfunction(value)
+    and value.__module__ == module.__name__
+    and not name.startswith("_")
+]
+PUBLIC = [
+    *(f"skemb.{cls.__name__}" for cls in ESTIMATORS),
+    *(
+        f"skemb.{cls.__name__}.{name}"
+        for cls in ESTIMATORS
+        for name, method in inspect.getmembers(cls, inspect.isfunction)
+        if not name.startswith("_") and method.__module__.startswith("skemb")
+    ),
+    *FUNCTIONS,
 ]
 # Rules of numpydoc that we follow otherwise: summaries may be long, examples and
 # "see also" stand in the class, extended summaries are a matter of need, and what is
@@ -28,6 +43,20 @@ NOT_OURS = {"ES01", "EX01", "GL01", "RT02", "SA01", "SA04"}
 def test_docstring_follows_numpydoc(name):
     errors = [error for error in validate(name)["errors"] if error[0] not in NOT_OURS]
     assert not errors
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_have_examples_and_defaults(name):
+    module, _, name = name.rpartition(".")
+    function = getattr(sys.modules[module], name)
+    document = FunctionDoc(function)
+    assert ">>> " in "\n".join(document["Examples"])
+    documented = {entry.name: entry.type for entry in document["Parameters"]}
+    for name, parameter in inspect.signature(function).parameters.items():
+        default = parameter.default
+        if default is not parameter.empty:
+            shown = getattr(default, "__name__", default)
+            assert documented[name].endswith(f"default={shown}"), name
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
@@ -82,4 +111,4 @@ def test_every_kernel_says_its_shapes():
     kernels = {name: f for name, f in vars(_kernels).items() if hasattr(f, "py_func")}
     assert len(kernels) > 4
     for name, kernel in kernels.items():
-        assert re.search(r"\((b, )?[dK],?\)", inspect.getdoc(kernel)), name
+        assert re.search(r"\((b, )?[dkK],?\)", inspect.getdoc(kernel)), name

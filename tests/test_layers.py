@@ -9,7 +9,15 @@ PACKAGE = Path(skemb.__file__).parent
 
 # What each module of the package may import from the package.
 BELOW = {
-    "__init__": {"_graph"},
+    "__init__": {"_bipartite", "_graph"},
+    "_bipartite": {
+        "_base",
+        "_normalizer",
+        "_operators",
+        "_parallel",
+        "_trainer",
+        "_validation",
+    },
     "_graph": {"_base", "_compat", "_operators", "_validation"},
     "_base": {
         "_compat",
@@ -26,8 +34,18 @@ BELOW = {
     "_operators": {"_kernels"},
     "_kernels": set(),
     "_parallel": set(),
+    "metrics": {"model_selection"},
+    "model_selection": set(),
 }
-KNOWS_SCIKIT_LEARN = {"_graph", "_base", "_compat", "_validation"}
+KNOWS_SCIKIT_LEARN = {
+    "_bipartite",
+    "_graph",
+    "_base",
+    "_compat",
+    "_validation",
+    "metrics",
+    "model_selection",
+}
 
 
 def imported(module):
