@@ -64,7 +64,7 @@ class BipartiteEmbedder(BaseEmbedder):
     temperature : float, default=0.125
         Temperature t of the SoftMax, in [0.001, 1000]. The first to search over: small
         or noisy data want 1/6 to 1/3, as lower ones fit their noise.
-    n_gaussians : int, default=256
+    n_gaussians : int, default=384
         Gaussians K of the normaliser, at least 1; at the number of columns (of rows,
         for the other loss) and above it is exact. More are better on large data at low
         temperatures. Time grows with K d (n + m).
@@ -187,7 +187,7 @@ class BipartiteEmbedder(BaseEmbedder):
         n_components=64,
         *,
         temperature=0.125,
-        n_gaussians=256,
+        n_gaussians=384,
         context_power=1.0,
         mean_penalty=0.0,
         max_iter=20,

@@ -171,9 +171,10 @@ def train(sides, *, mean_penalty, max_iter, tol, from_random, workers, monitor):
     for epoch in range(max_iter):
         monitor.begin()
         length = first_step * (1 - epoch / max_iter)
+        share = ((epoch + 1) / max_iter) ** 0.5 if from_random else 1.0
         loss = -offset
         for rows, contexts in pairs:
-            contexts.normalizer.update(contexts.vectors, workers)
+            contexts.normalizer.update(contexts.vectors, workers, share)
             loss += rows.step(contexts, length, mean_penalty, workers)
         losses.append(float(loss) / len(pairs))
         settled = epoch > 0 and abs(losses[-1] - losses[-2]) < tol * abs(losses[-2])

@@ -51,7 +51,9 @@ def split_entries(X, test_size=0.2, random_state=None):
            [0, 0, 0, 0]])
     """
     _check_test_size(test_size)
-    entries = check_array(X, accept_sparse="csr", dtype="numeric", copy=True)
+    entries = check_array(
+        X, accept_sparse="csr", dtype="numeric", copy=True, input_name="X"
+    )
     entries = sp.csr_array(entries)
     entries.sum_duplicates()
     entries.eliminate_zeros()

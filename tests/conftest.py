@@ -1,4 +1,4 @@
-"""Fixtures: small graphs, made afresh for each test that asks."""
+"""Fixtures: small graphs and interactions, made afresh for each test that asks."""
 
 import numpy as np
 import pytest
@@ -36,6 +36,17 @@ def directed_graph():
     A[7] = A[:, 7] = 0
     A[8, 3] = A[5, 8] = 1
     return sp.csr_array(A)
+
+
+@pytest.fixture
+def interactions():
+    """Counts of 50 rows and 35 columns, some of both empty."""
+    rng = np.random.default_rng(2)
+    X = rng.poisson(0.2, (50, 35)) * rng.integers(1, 4, (50, 35))
+    X[:, 0] = 1
+    X[[3, 4]] = 0
+    X[:, [5, 6]] = 0
+    return sp.csr_array(X.astype(np.float64))
 
 
 @pytest.fixture

@@ -155,3 +155,29 @@ def test_without_a_cache_functions_are_compiled_all_the_same(monkeypatch):
 
     monkeypatch.setattr(_kernels, "njit", njit)
     assert _kernels._jit()(len)("ab") == 2
+
+
+@pytest.mark.parametrize("n_best", [1, 2, 5, 8, 40])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kernel", both_forms("best_columns"))
+def test_best_columns(kernel, dtype, n_best, rng):
+    # Few different values: ties everywhere, infinite ones among them.
+    scores = rng.integers(0, 6, (30, 40)).astype(dtype)
+    scores[scores == 5] = -np.inf
+    scores[0] = -np.inf
+    scores[1] = np.arange(40)
+    scores[2] = -np.arange(40)
+    left_out = rng.random((30, 40)) < 0.2
+    left_out[1:3] = False
+    left_out[3] = True
+    left_out[4, 1:] = True
+    scores[left_out] = np.nan
+    columns = np.full((30, n_best), -1)
+    best = np.zeros((30, n_best), dtype=dtype)
+    kernel(scores, columns, best)
+    for i in range(30):
+        # numpy sorts stably, and NaN last.
+        order = np.argsort(-scores[i], kind="stable")[: (~left_out[i]).sum()][:n_best]
+        np.testing.assert_array_equal(columns[i, : len(order)], order)
+        np.testing.assert_array_equal(best[i, : len(order)], scores[i, order])
+        assert (columns[i, len(order) :] == -1).all()

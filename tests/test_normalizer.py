@@ -1,10 +1,12 @@
 """The normaliser against exact sums, its own formula and finite differences."""
 
+import copy
+
 import numpy as np
 import pytest
 import reference
 
-from skemb._normalizer import GaussianNormalizer, normalizer_of
+from skemb._normalizer import normalizer_of
 from skemb._parallel import Workers
 
 
@@ -64,9 +66,10 @@ def test_mixture_matches_its_own_definition(contexts, prior, n_gaussians, rng):
     rows = reference.unit(rng.standard_normal((20, 8)))
     normalizer = fitted(contexts, prior, n_gaussians, n_updates=1)
     # The centres of the first update are contexts drawn by the seed.
-    first = GaussianNormalizer(prior, n_gaussians, 0.5)
-    first.start(contexts, np.random.RandomState(0))
-    labels = (contexts @ first.centers.T).argmax(axis=1)
+    counting = np.flatnonzero(prior)
+    drawn = np.random.RandomState(0).choice(counting, n_gaussians, replace=False)
+    first = contexts[drawn]
+    labels = (contexts @ first.T).argmax(axis=1)
     member = np.eye(n_gaussians)[labels] * prior[:, None]
     weights = member.sum(axis=0)
     kept = weights > 0
@@ -75,7 +78,7 @@ def test_mixture_matches_its_own_definition(contexts, prior, n_gaussians, rng):
     covariance = (residual * prior[:, None]).T @ residual
     mixture = weights[kept], means, covariance
     # The next centres are the directions of the means, or stay where nobody came.
-    moved = first.centers.copy()
+    moved = first.copy()
     moved[kept] = reference.unit(means)
     np.testing.assert_allclose(normalizer.centers, moved, atol=1e-12)
     log_z, gradient = normalizer.evaluate(rows)
@@ -83,6 +86,41 @@ def test_mixture_matches_its_own_definition(contexts, prior, n_gaussians, rng):
     np.testing.assert_allclose(log_z, expected, rtol=1e-10)
     expected = reference.gaussian_gradient(rows, *mixture, 0.5)
     np.testing.assert_allclose(gradient, expected, atol=1e-12)
+
+
+def test_mixture_grows_by_contexts_where_they_are(contexts, prior):
+    normalizer = normalizer_of(prior, 10, 0.5)
+    normalizer.start(contexts, np.random.RandomState(0))
+    with Workers() as workers:
+        normalizer.update(contexts, workers, share=0.3)
+        assert normalizer.width == len(normalizer.means) == 3
+        settled = normalizer.centers.copy()
+        copied = copy.copy(normalizer)
+        copied.update(-contexts, workers)
+        assert (copied.width, normalizer.width) == (10, 3)
+        np.testing.assert_array_equal(normalizer.centers, settled)
+        normalizer.update(contexts, workers, share=0.31)
+        assert normalizer.width == 4
+    counting = np.flatnonzero(prior)
+    drawn = np.random.RandomState(0).choice(counting, 10, replace=False)
+    labels = (contexts @ np.vstack([settled, contexts[drawn[3]]]).T).argmax(axis=1)
+    expected = np.bincount(labels, weights=prior, minlength=4)
+    np.testing.assert_allclose(np.exp(normalizer.log_weights), expected)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 0.0312, 0.0313, 0.1, 1e3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_temperature_is_finite_and_right(contexts, prior, temperature, dtype, rng):
+    rows = reference.unit(rng.standard_normal((20, 8)))
+    expected = reference.log_partition(rows, contexts, prior, temperature)
+    normalizer = normalizer_of(prior.astype(dtype), 300, temperature)
+    with Workers() as workers:
+        normalizer.update(contexts.astype(dtype), workers)
+    log_z, gradient = normalizer.evaluate(rows.astype(dtype))
+    # Exponents of 1 / t are rounded to the precision of the dtype.
+    tolerance = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(log_z, expected, atol=tolerance / min(temperature, 1))
+    assert np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("n_gaussians", [1, 7, 300])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from skemb import GraphEmbedder
+from skemb import BipartiteEmbedder, GraphEmbedder
 from skemb._trainer import random_vectors, unit
 
 TEMPERATURE = 0.5
@@ -90,6 +90,44 @@ def test_two_sided_training_is_the_reference(directed_graph, walk_length):
     np.testing.assert_allclose(embedder.loss_curve_, losses, rtol=1e-11)
     mean = X[rows > 0].mean(axis=0)
     expected = reference.embed(P, Y, column_prior, mean, TEMPERATURE, 0.4, 10)
+    np.testing.assert_allclose(embedder.embedding_, expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.6, 1.0])
+def test_bipartite_training_is_the_reference(interactions, power):
+    A, max_iter = interactions.toarray(), 4
+    rows, columns = A.sum(axis=1), A.sum(axis=0)
+    P, Q = reference.row_normalized(A), reference.row_normalized(A.T)
+    row_prior, column_prior = prior_of(rows, power), prior_of(columns, power)
+    random_state = np.random.RandomState(5)
+    X, Y = (random_vectors((n, 6), np.float64, random_state) for n in A.shape)
+    X, Y = X * (rows > 0)[:, None], Y * (columns > 0)[:, None]
+    losses = []
+    for epoch in range(max_iter):
+        step = 1 - epoch / max_iter
+        log_z = gaussian_log_z(Y, column_prior)
+        of_rows = reference.objective(X, Y, P, column_prior, TEMPERATURE, 0.4, log_z)
+        X = reference.advance(X, Y, P, column_prior, TEMPERATURE, 0.4, step)
+        log_z = gaussian_log_z(X, row_prior)
+        of_columns = reference.objective(Y, X, Q, row_prior, TEMPERATURE, 0.4, log_z)
+        Y = reference.advance(Y, X, Q, row_prior, TEMPERATURE, 0.4, step)
+        losses.append((of_rows + of_columns) / 2)
+    with pytest.warns(UserWarning, match="2 of the 50 rows of X have no affinity"):
+        embedder = BipartiteEmbedder(
+            6,
+            temperature=TEMPERATURE,
+            n_gaussians=1,
+            context_power=power,
+            mean_penalty=0.4,
+            max_iter=max_iter,
+            random_state=5,
+        ).fit(interactions)
+    np.testing.assert_allclose(embedder.column_embedding_, Y, atol=1e-11)
+    np.testing.assert_allclose(embedder.loss_curve_, losses, rtol=1e-11)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(embedder.column_log_prior_, np.log(column_prior))
+    mean = X[rows > 0].mean(axis=0)
+    expected = reference.embed(P, Y, column_prior, mean, TEMPERATURE, 0.4, 5)
     np.testing.assert_allclose(embedder.embedding_, expected, atol=1e-11)
 
 

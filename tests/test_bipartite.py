@@ -1,0 +1,477 @@
+"""What BipartiteEmbedder promises beyond scikit-learn's checks, blind spots first."""
+
+import pickle
+
+import joblib
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+import reference
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skemb import BipartiteEmbedder
+
+FORMATS = ["csr", "csc", "coo", "lil", "dok", "dia", "bsr"]
+EMPTY = "ignore:.*rows of X have no affinity:UserWarning"
+
+pytestmark = pytest.mark.filterwarnings(EMPTY)
+
+
+def tastes(n_groups=3, n_rows=20, n_columns=15, seed=0):
+    """Return interactions of groups of rows with their own columns, and the groups."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(n_groups), n_rows)
+    own = groups[:, None] == np.repeat(np.arange(n_groups), n_columns)
+    X = rng.random(own.shape) < np.where(own, 0.5, 0.03)
+    return sp.csr_array(X.astype(np.float64)), groups
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"n_gaussians": 1, "context_power": 0.0, "mean_penalty": 1.0},
+        {"n_gaussians": 6, "temperature": 0.3},
+        {"n_gaussians": 40},
+        {"n_components": 1},
+        {"n_components": 100},
+    ],
+    ids=str,
+)
+class TestEveryForm:
+    def fitted(self, X, dtype, parameters, **more):
+        options = {"n_components": 12, "max_iter": 15, "random_state": 0}
+        X = X.astype(dtype)
+        return BipartiteEmbedder(**{**options, **parameters, **more}).fit(X), X
+
+    def test_unit_rows_in_the_dtype_of_the_input(self, interactions, dtype, parameters):
+        embedder, X = self.fitted(interactions, dtype, parameters)
+        sides = (embedder.embedding_, 1), (embedder.column_embedding_, 0)
+        for vectors, axis in sides:
+            assert vectors.dtype == dtype
+            length = np.linalg.norm(vectors, axis=1)
+            expected = (X.sum(axis=axis) > 0).astype(float)
+            np.testing.assert_allclose(length, expected, rtol=10 * np.finfo(dtype).eps)
+        assert np.isfinite(embedder.loss_curve_).all()
+        assert not hasattr(embedder, "context_embedding_")
+
+    def test_fit_transform_is_fit_then_transform(self, interactions, dtype, parameters):
+        embedder, X = self.fitted(interactions, dtype, parameters)
+        again = clone(embedder).fit_transform(X)
+        np.testing.assert_array_equal(again, embedder.embedding_)
+        np.testing.assert_array_equal(embedder.transform(X), embedder.embedding_)
+
+    def test_rows_alone_in_a_batch_and_reordered(self, dtype, parameters, interactions):
+        embedder, X = self.fitted(interactions, dtype, parameters)
+        batch = embedder.transform(X)
+        tolerance = 1e-5 if dtype == np.float32 else 1e-9
+        alone = np.vstack([embedder.transform(X[[i]]) for i in range(50)])
+        np.testing.assert_allclose(alone, batch, rtol=0, atol=tolerance)
+        order = np.random.default_rng(0).permutation(50)
+        np.testing.assert_allclose(
+            embedder.transform(X[order]), batch[order], rtol=0, atol=tolerance
+        )
+
+    def test_same_bytes_for_any_number_of_threads(
+        self, interactions, dtype, parameters
+    ):
+        first, X = self.fitted(interactions, dtype, parameters, n_jobs=1)
+        columns, scores = first.recommend(X, 5)
+        for n_jobs in (2, 4, -1):
+            other, _ = self.fitted(interactions, dtype, parameters, n_jobs=n_jobs)
+            assert other.embedding_.tobytes() == first.embedding_.tobytes()
+            assert (
+                other.column_embedding_.tobytes() == first.column_embedding_.tobytes()
+            )
+            assert other.loss_curve_.tobytes() == first.loss_curve_.tobytes()
+            again = other.recommend(X, 5)
+            assert again.columns.tobytes() == columns.tobytes()
+            assert again.scores.tobytes() == scores.tobytes()
+
+    def test_recommended_are_the_best_of_the_model(
+        self, interactions, dtype, parameters
+    ):
+        embedder, X = self.fitted(interactions, dtype, parameters)
+        with np.errstate(divide="ignore"):
+            expected = (
+                embedder.transform(X) @ embedder.column_embedding_.T
+            ) / embedder.temperature + embedder.column_log_prior_
+            expected -= np.log(np.exp(expected).sum(axis=1, keepdims=True))
+            popularity = X.sum(axis=0) / X.sum()
+            expected[X.sum(axis=1) == 0] = np.log(popularity)
+        columns, scores = embedder.recommend(X, 35, exclude_known=False)
+        assert scores.dtype == dtype
+        np.testing.assert_array_equal(np.sort(columns), np.tile(np.arange(35), (50, 1)))
+        ranked = np.take_along_axis(expected, columns, axis=1)
+        tolerance = 1e-4 if dtype == np.float32 else 1e-10
+        np.testing.assert_allclose(scores, ranked, atol=tolerance)
+        assert (scores[:, :-1] >= scores[:, 1:]).all()
+        # The two columns without interactions come last, in their order.
+        np.testing.assert_array_equal(columns[:, -2:], np.tile([5, 6], (50, 1)))
+        assert np.isneginf(scores[:, -2:]).all()
+
+
+def test_known_columns_are_left_out(interactions):
+    embedder = BipartiteEmbedder(8, random_state=0).fit(interactions)
+    everything = embedder.recommend(interactions, 35, exclude_known=False).columns
+    known = interactions.toarray() > 0
+    for n_items in (1, 4, 20):
+        got = embedder.recommend(interactions, n_items).columns
+        for i in range(50):
+            unknown = [j for j in everything[i] if not known[i, j]]
+            np.testing.assert_array_equal(got[i], unknown[:n_items])
+
+
+def test_explicit_zeros_and_duplicates_in_recommend(interactions):
+    embedder = BipartiteEmbedder(8, random_state=0).fit(interactions)
+    plain = sp.csr_array(([2.0, 1.0], [3, 9], [0, 2]), shape=(1, 35))
+    messy = sp.csr_array(
+        ([1.0, 0.0, 1.0, 1.0, 0.0], [9, 4, 3, 3, 3], [0, 5]), shape=(1, 35)
+    )
+    expected = embedder.recommend(plain, 33)
+    got = embedder.recommend(messy, 33)
+    np.testing.assert_array_equal(got.columns, expected.columns)
+    assert 4 in got.columns
+    assert not np.isin([3, 9], got.columns).any()
+
+
+@pytest.mark.parametrize("context_power", [0.0, 1.0])
+def test_rows_without_interactions_get_the_most_popular_columns(context_power):
+    X = sp.csr_array(np.triu(np.ones((12, 6))))
+    embedder = BipartiteEmbedder(4, context_power=context_power, random_state=0).fit(X)
+    columns, scores = embedder.recommend(np.zeros((2, 6)), 6)
+    np.testing.assert_array_equal(columns, [[5, 4, 3, 2, 1, 0]] * 2)
+    popularity = np.arange(1, 7) / 21
+    np.testing.assert_allclose(embedder.column_popularity_, popularity)
+    np.testing.assert_allclose(scores[0], np.log(popularity)[::-1])
+
+
+def test_ties_are_broken_by_index():
+    X = np.ones((6, 9))
+    X[:, 4] = 2
+    embedder = BipartiteEmbedder(3, random_state=0).fit(X)
+    columns = embedder.recommend(np.zeros((1, 9)), 9).columns
+    np.testing.assert_array_equal(columns, [[4, 0, 1, 2, 3, 5, 6, 7, 8]])
+
+
+def test_names_of_recommended_columns():
+    X, _ = tastes()
+    names = np.array([f"item {j}" for j in range(45)], dtype=object)
+    table = pd.DataFrame(X.toarray(), columns=names)
+    embedder = BipartiteEmbedder(8, random_state=0).fit(table)
+    found = embedder.recommend(table, 3)
+    np.testing.assert_array_equal(found.column_names, names[found.columns])
+    columns, scores = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(columns, found.columns)
+    np.testing.assert_array_equal(scores, found.scores)
+    assert pickle.loads(pickle.dumps(found)).column_names.shape == (60, 3)
+    unnamed = BipartiteEmbedder(8, random_state=0).fit(X).recommend(X, 3)
+    assert unnamed.column_names is None
+    np.testing.assert_array_equal(unnamed.columns, found.columns)
+
+
+def test_score_samples_is_the_mean_score_of_what_a_row_has(interactions):
+    embedder = BipartiteEmbedder(8, n_gaussians=3, random_state=0).fit(interactions)
+    columns, scores = embedder.recommend(interactions, 35, exclude_known=False)
+    log_p = np.empty(scores.shape)
+    np.put_along_axis(log_p, columns, scores, axis=1)
+    P = reference.row_normalized(interactions.toarray())
+    expected = (P * np.where(P > 0, log_p, 0)).sum(axis=1)
+    np.testing.assert_allclose(embedder.score_samples(interactions), expected)
+    pulled = P.any(axis=1)
+    assert embedder.score(interactions) == pytest.approx(expected[pulled].mean())
+
+
+def test_held_out_entries_are_found():
+    X, groups = tastes(n_rows=40, seed=1)
+    embedder = BipartiteEmbedder(8, temperature=0.3, random_state=0).fit(X[::2])
+    found = embedder.recommend(X[1::2], 5).columns
+    assert (found // 15 == groups[1::2, None]).mean() > 0.9
+
+
+def test_the_two_sides_swap_with_the_matrix():
+    # What follows the first step of rows differs, what is found does not.
+    X, groups = tastes(n_rows=30, n_columns=30)
+    for matrix in (X, X.T.tocsr()):
+        embedder = BipartiteEmbedder(8, temperature=0.3, random_state=0).fit(matrix)
+        for vectors in (embedder.embedding_, embedder.column_embedding_):
+            likeness = vectors @ vectors.T
+            same = groups[:, None] == groups
+            assert likeness[same].mean() > likeness[~same].mean() + 0.5
+
+
+def containers(A):
+    for name in FORMATS:
+        yield f"{name}_array", getattr(sp, f"{name}_array")(A)
+        yield f"{name}_matrix", getattr(sp, f"{name}_matrix")(A)
+    yield "list", A.tolist()
+    yield "fortran", np.asfortranarray(A)
+
+
+def test_every_container_gives_the_same_result(interactions):
+    A = interactions.toarray()
+    embedder = BipartiteEmbedder(9, max_iter=6, random_state=0)
+    expected = embedder.fit_transform(A)
+    columns = embedder.recommend(A, 4).columns
+    for name, X in containers(A):
+        other = clone(embedder).fit(X)
+        np.testing.assert_allclose(other.embedding_, expected, atol=1e-12, err_msg=name)
+        np.testing.assert_array_equal(other.recommend(X, 4).columns, columns, name)
+    for dtype in (bool, np.int8, np.int64):
+        other = clone(embedder).fit(A.astype(dtype))
+        assert other.embedding_.dtype == np.float64
+
+
+def test_input_is_not_changed(interactions):
+    X = sp.csr_array(
+        (interactions.data, interactions.indices[::-1].copy(), interactions.indptr),
+        shape=interactions.shape,
+    )
+    before = X.copy()
+    embedder = BipartiteEmbedder(4, max_iter=3).fit(X)
+    embedder.recommend(X, 3)
+    embedder.score(X)
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(X, name), getattr(before, name))
+
+
+def test_weights_count_by_row_and_by_column_in_proportion(interactions):
+    embedder = BipartiteEmbedder(8, random_state=0).fit(interactions)
+    doubled = 2 * interactions
+    np.testing.assert_allclose(
+        embedder.transform(doubled), embedder.embedding_, atol=1e-12
+    )
+    again = clone(embedder).fit(doubled)
+    np.testing.assert_allclose(again.embedding_, embedder.embedding_, atol=1e-9)
+    ones = clone(embedder).fit(interactions > 0)
+    assert np.abs(ones.embedding_ - embedder.embedding_).max() > 0.1
+
+
+def test_empty_rows_and_columns_change_nothing_for_the_others():
+    X, _ = tastes()
+    start = np.random.default_rng(0).standard_normal((70, 8))
+    embedder = BipartiteEmbedder(8, init=start[:60], random_state=0)
+    alone = embedder.fit_transform(X)
+    X = X.copy()
+    X.resize((70, 50))
+    with pytest.warns(UserWarning, match="10 of the 70 rows"):
+        together = embedder.set_params(init=start).fit_transform(X)
+    np.testing.assert_allclose(together[:60], alone, atol=1e-9)
+    assert not together[60:].any()
+    assert not embedder.column_embedding_[45:].any()
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.zeros((1, 1)),
+        np.ones((1, 1)),
+        np.zeros((4, 3)),
+        np.ones((1, 7)),
+        np.ones((7, 1)),
+        np.eye(5),
+        np.ones((5, 3)),
+    ],
+    ids=lambda X: f"{X.shape} {X.sum():.0f}",
+)
+@pytest.mark.parametrize("n_components", [1, 3, 20])
+@pytest.mark.parametrize("n_gaussians", [1, 2, 9])
+def test_degenerate_interactions(X, n_components, n_gaussians):
+    embedder = BipartiteEmbedder(n_components, n_gaussians=n_gaussians, random_state=0)
+    length = np.linalg.norm(embedder.fit_transform(X), axis=1)
+    np.testing.assert_allclose(length, X.any(axis=1))
+    assert np.isfinite(embedder.loss_curve_).all()
+    assert np.isfinite(embedder.score_samples(X)).all()
+    columns, scores = embedder.recommend(X, X.shape[1], exclude_known=False)
+    np.testing.assert_array_equal(np.sort(columns)[0], np.arange(X.shape[1]))
+    assert not np.isnan(scores).any()
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    X=hnp.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 9), st.integers(1, 9)),
+        elements=st.one_of(st.just(0.0), st.floats(1e-3, 1e3)),
+        fill=st.just(0.0),
+    ),
+    n_gaussians=st.integers(1, 10),
+    context_power=st.sampled_from([0.0, 0.5, 1.0]),
+    temperature=st.sampled_from([1e-3, 0.1, 1.0, 1e3]),
+)
+def test_any_interactions(X, n_gaussians, context_power, temperature):
+    embedder = BipartiteEmbedder(
+        4,
+        n_gaussians=n_gaussians,
+        context_power=context_power,
+        temperature=temperature,
+        max_iter=5,
+        random_state=0,
+    )
+    Z = embedder.fit_transform(sp.csr_array(X))
+    np.testing.assert_allclose(np.linalg.norm(Z, axis=1), X.any(axis=1))
+    assert np.isfinite(embedder.loss_curve_).all()
+    assert np.isfinite(embedder.score_samples(X)).all()
+    again = clone(embedder).set_params(n_jobs=2).fit_transform(sp.csr_array(X))
+    assert again.tobytes() == Z.tobytes()
+    n_left = (X == 0).sum(axis=1).min()
+    if n_left:
+        columns, scores = embedder.recommend(X, n_left)
+        assert not np.take_along_axis(X, columns, axis=1).any()
+        assert not np.isnan(scores).any()
+
+
+def fitted(X=None, **parameters):
+    X = tastes()[0] if X is None else X
+    return BipartiteEmbedder(4, max_iter=3, random_state=0, **parameters).fit(X)
+
+
+@pytest.mark.parametrize("n_items", [0, -1, 46, 2.5, "ten", None, True, np.nan])
+def test_bad_n_items(n_items):
+    with pytest.raises(
+        ValueError, match="n_items must be an integer from 1 to 45, the number of col"
+    ):
+        fitted().recommend(np.zeros((1, 45)), n_items)
+
+
+def test_more_items_than_columns_left():
+    X = np.zeros((3, 45))
+    X[1, :41] = 1
+    assert fitted().recommend(X, 4).columns.shape == (3, 4)
+    with pytest.raises(
+        ValueError,
+        match=r"n_items must be at most 4, .* row 1 of X .* got 5: .*exclude_known=F",
+    ):
+        fitted().recommend(X, 5)
+    assert fitted().recommend(X, 45, exclude_known=False).columns.shape == (3, 45)
+
+
+def test_bad_interactions():
+    embedder = fitted()
+    with pytest.raises(
+        ValueError, match="3 features, but BipartiteEmbedder is expecti"
+    ):
+        embedder.recommend(np.ones((2, 3)))
+    for value, message in [(-1, "Negative values in data"), (np.nan, "X contains NaN")]:
+        X = np.ones((2, 45))
+        X[1, 7] = value
+        for method in (embedder.fit, embedder.transform, embedder.recommend):
+            with pytest.raises(ValueError, match=message):
+                method(sp.csr_array(X))
+    with pytest.raises(NotFittedError):
+        BipartiteEmbedder().recommend(np.ones((2, 3)))
+    with pytest.raises(TypeError, match="biadjacency_matrix"):
+        BipartiteEmbedder().fit(nx.davis_southern_women_graph())
+    with pytest.raises(ValueError, match=r"init must have shape \(60, 4\).*\(45, 4\)"):
+        fitted(init=np.ones((45, 4)))
+
+
+PIPELINE = make_pipeline(
+    BipartiteEmbedder(8, temperature=0.3, random_state=0),
+    StandardScaler(),
+    LogisticRegression(),
+)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, pd.DataFrame])
+def test_model_selection(container):
+    X, groups = tastes()
+    X = container(X.toarray())
+    if isinstance(X, pd.DataFrame):
+        X = X.add_prefix("item ")
+    assert cross_val_score(PIPELINE, X, groups).mean() > 0.95
+    search = GridSearchCV(
+        PIPELINE, {"bipartiteembedder__temperature": [0.3, 1.0]}, n_jobs=2
+    )
+    assert search.fit(X, groups).best_score_ > 0.95
+    weighted = make_pipeline(TfidfTransformer(), *clone(PIPELINE))
+    assert cross_val_score(weighted, X, groups).mean() > 0.95
+
+
+def test_grid_search_without_labels():
+    X, _ = tastes()
+    search = GridSearchCV(
+        BipartiteEmbedder(8, random_state=0), {"temperature": [0.2, 100.0]}, cv=3
+    )
+    assert search.fit(X).best_params_ == {"temperature": 0.2}
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_joblib_backends(backend):
+    X, groups = tastes()
+    model = clone(PIPELINE).set_params(bipartiteembedder__n_jobs=2)
+    expected = cross_val_score(model, X, groups, cv=3)
+    with joblib.parallel_config(backend, n_jobs=2):
+        again = cross_val_score(model, X, groups, cv=3)
+    np.testing.assert_array_equal(again, expected)
+
+
+def test_pickle_clone_and_memory_map(tmp_path, interactions):
+    embedder = BipartiteEmbedder(8, n_gaussians=3, random_state=0).fit(interactions)
+    expected = embedder.recommend(interactions, 4)
+    joblib.dump(embedder, tmp_path / "embedder")
+    for copy in (
+        pickle.loads(pickle.dumps(embedder)),
+        joblib.load(tmp_path / "embedder", mmap_mode="r"),
+    ):
+        got = copy.recommend(interactions, 4)
+        np.testing.assert_array_equal(got.columns, expected.columns)
+        np.testing.assert_array_equal(got.scores, expected.scores)
+    assert not hasattr(clone(embedder), "column_embedding_")
+    before = embedder.get_params()
+    assert embedder.fit(interactions).get_params() == before
+
+
+def test_pandas_output():
+    X, _ = tastes()
+    table = pd.DataFrame(X.toarray(), index=np.arange(60) + 5).add_prefix("item ")
+    embedder = BipartiteEmbedder(3, random_state=0).set_output(transform="pandas")
+    embedding = embedder.fit_transform(table)
+    assert list(embedding.index) == list(table.index)
+    assert list(embedding.columns) == [f"bipartiteembedder{k}" for k in range(3)]
+    pd.testing.assert_frame_equal(embedder.transform(table), embedding)
+
+
+def test_warm_start_and_init():
+    X, _ = tastes(n_rows=40, n_columns=30)
+    embedder = BipartiteEmbedder(8, warm_start=True, random_state=0).fit(X)
+    first = embedder.loss_curve_
+    columns = embedder.column_embedding_.copy()
+    embedder.set_params(max_iter=5).fit(X)
+    assert embedder.loss_curve_[0] < first[0] - 1
+    assert (embedder.column_embedding_ * columns).sum(axis=1).mean() > 0.9
+    again = BipartiteEmbedder(8, init=embedder.embedding_, max_iter=5, random_state=1)
+    assert again.fit(X).loss_curve_[0] < first[0] - 1
+
+
+def test_a_failed_fit_leaves_the_embedder_as_it_was():
+    embedder = fitted()
+    before = dict(vars(embedder))
+    embedder.set_params(init=np.ones((1, 1)))
+    with pytest.raises(ValueError, match="init must have shape"):
+        embedder.fit(np.ones((4, 5)))
+    after = vars(embedder)
+    assert all(after[name] is value for name, value in before.items() if name != "init")
+
+
+def test_random_state():
+    X, _ = tastes()
+
+    def embedding(seed):
+        return BipartiteEmbedder(6, max_iter=3, random_state=seed).fit_transform(X)
+
+    np.testing.assert_array_equal(embedding(1), embedding(1))
+    np.testing.assert_array_equal(embedding(np.random.RandomState(1)), embedding(1))
+    assert np.abs(embedding(1) - embedding(2)).max() > 0.1
