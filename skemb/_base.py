@@ -70,6 +70,9 @@ class BaseEmbedder(
     def _check_training(self, X):
         return check_affinity(self, X, reset=True)
 
+    def _fit_temperature(self, X):
+        return self.temperature
+
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn the vectors of rows and contexts.
@@ -101,7 +104,10 @@ class BaseEmbedder(
             random_state = check_random_state(self.random_state)
             pulls = self._pulls(affinity, workers)
             dtype = affinity.dtype
-            sides, from_random = self._start(pulls, dtype, random_state, workers)
+            temperature = self._fit_temperature(affinity)
+            sides, from_random = self._start(
+                pulls, temperature, dtype, random_state, workers
+            )
 
             def attributes(losses):
                 return self._attributes(sides, affinity, losses, workers)
@@ -124,7 +130,7 @@ class BaseEmbedder(
             warn_empty_rows(sides[0].operator.pulled)
         return self
 
-    def _start(self, pulls, dtype, random_state, workers):
+    def _start(self, pulls, temperature, dtype, random_state, workers):
         """Return the sides at their first vectors, and whether those are random."""
         given = self._given_vectors([operator.shape[0] for operator, _ in pulls], dtype)
         sides = []
@@ -132,7 +138,7 @@ class BaseEmbedder(
             shape = (operator.shape[0], self.n_components)
             vectors = random_vectors(shape, dtype, random_state)
             prior = context_prior(strength, self.context_power).astype(dtype)
-            normalizer = normalizer_of(prior, self.n_gaussians, self.temperature)
+            normalizer = normalizer_of(prior, self.n_gaussians, temperature)
             sides.append(Side(operator, normalizer, vectors))
         for side, start in zip(sides, given, strict=False):
             side.restart(start)

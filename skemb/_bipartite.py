@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skemb._base import BaseEmbedder
+from skemb._compat import StrOptions
 from skemb._normalizer import log_of
 from skemb._operators import SparseOperator
 from skemb._parallel import Workers
@@ -16,6 +17,7 @@ from skemb._validation import (
     check_items_left,
     check_n_items,
     column_sums,
+    row_blocks_of,
     row_sums,
 )
 
@@ -34,6 +36,22 @@ class Recommendations(namedtuple("Recommendations", ["columns", "scores"])):
     """
 
     column_names = None
+
+
+def mutual_information(X):
+    """Return Σ_ij p_ij log(p_ij / (p_i p_j)) in nats; p is the CSR matrix X / sum."""
+    rows, columns = row_sums(X), column_sums(X)
+    total = rows.sum()
+    information, start = 0.0, 0
+    for block in row_blocks_of(X):
+        block.sum_duplicates()
+        entries = block.tocoo()
+        kept = entries.data > 0
+        share = entries.data[kept] / total
+        expected = rows[start + entries.row[kept]] * columns[entries.col[kept]]
+        information += share @ np.log(share / (expected / total**2))
+        start += block.shape[0]
+    return information
 
 
 class BipartiteEmbedder(BaseEmbedder):
@@ -61,9 +79,12 @@ class BipartiteEmbedder(BaseEmbedder):
     ----------
     n_components : int, default=64
         Dimension d of the vectors, at least 1. It may exceed both sides of X.
-    temperature : float, default=0.125
-        Temperature t of the SoftMax, in [0.001, 1000]. The first to search over: small
-        or noisy data want 1/6 to 1/3, as lower ones fit their noise.
+    temperature : float or "auto", default="auto"
+        Temperature t of the SoftMax, in [0.001, 1000], the parameter to search over
+        first: lower values fit finer differences, and more of the noise. "auto" is 0.8
+        over the mutual information of rows and columns in nats, clipped to [0.1, 1]:
+        near 1/8 for thousands of columns of which rows have a few dozen, 1/3 to 1 for
+        small or dense data.
     n_gaussians : int, default=384
         Gaussians K of the normaliser, at least 1; at the number of columns (of rows,
         for the other loss) and above it is exact. More are better on large data at low
@@ -103,6 +124,8 @@ class BipartiteEmbedder(BaseEmbedder):
         Trained vectors of the columns; zero for columns without interactions.
     column_log_prior_ : ndarray of shape (n_columns,)
         Log of the columns' prior; minus infinity for columns without interactions.
+    temperature_ : float
+        The temperature of the fit.
     column_popularity_ : ndarray of shape (n_columns,)
         Share of each column in the sum of X.
     loss_curve_ : ndarray of shape (n_iter_,)
@@ -130,7 +153,11 @@ class BipartiteEmbedder(BaseEmbedder):
     float64.
 
     Entries weigh in proportion within their row and their column: doubling a row of X
-    leaves its vector. Counts with a long tail are better passed as logarithms or ones.
+    leaves its vector. Counts with a long tail may be better passed as logarithms or as
+    ones; search the temperature again then.
+
+    The dot product of two vectors is their cosine: ``column_embedding_ @
+    column_embedding_[j]`` tells which columns are most like column j.
 
     References
     ----------
@@ -149,8 +176,8 @@ class BipartiteEmbedder(BaseEmbedder):
     >>> rng = np.random.default_rng(0)
     >>> genre = np.repeat([0, 1], 15)
     >>> of_genre = genre[:, None] == np.repeat([0, 1], 10)
-    >>> X = rng.random((30, 20)) < np.where(of_genre, 0.5, 0.05)
-    >>> embedder = BipartiteEmbedder(8, temperature=0.5, random_state=0).fit(X)
+    >>> X = rng.random((30, 20)) < np.where(of_genre, 0.5, 0.02)
+    >>> embedder = BipartiteEmbedder(8, random_state=0).fit(X)
     >>> columns, scores = embedder.recommend(X[:3], n_items=2)
     >>> bool((columns < 10).all())
     True
@@ -171,7 +198,7 @@ class BipartiteEmbedder(BaseEmbedder):
     >>> from skemb.metrics import make_ranking_scorer, ndcg_at_k
     >>> search = GridSearchCV(
     ...     embedder,
-    ...     {"temperature": [0.125, 0.25, 0.5]},
+    ...     {"temperature": ["auto", 0.25, 0.5]},
     ...     scoring=make_ranking_scorer(ndcg_at_k, k=5, test_size=1 / 3),
     ...     cv=KFold(3, shuffle=True, random_state=0),
     ... )
@@ -179,14 +206,20 @@ class BipartiteEmbedder(BaseEmbedder):
     {'temperature': ...}
     """
 
-    _parameter_constraints: ClassVar[dict] = {**BaseEmbedder._parameter_constraints}
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseEmbedder._parameter_constraints,
+        "temperature": [
+            StrOptions({"auto"}),
+            *BaseEmbedder._parameter_constraints["temperature"],
+        ],
+    }
     _n_steps = 5
 
     def __init__(
         self,
         n_components=64,
         *,
-        temperature=0.125,
+        temperature="auto",
         n_gaussians=384,
         context_power=1.0,
         mean_penalty=0.0,
@@ -211,6 +244,13 @@ class BipartiteEmbedder(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _fit_temperature(self, X):
+        if self.temperature != "auto":
+            return self.temperature
+        # Unit vectors tell p(j | i) from p_j by 1/t at most; what they have to tell is,
+        # in the mean, the mutual information. Chosen on eleven data sets.
+        return float(np.clip(0.8 / max(mutual_information(X), 0.1), 0.1, 1))
+
     def _pulls(self, X, workers):
         rows, columns = row_sums(X), column_sums(X)
         of_rows = SparseOperator(X, (columns > 0).astype(np.float64))
@@ -222,7 +262,8 @@ class BipartiteEmbedder(BaseEmbedder):
         attributes["column_embedding_"] = attributes.pop("context_embedding_")
         attributes["column_log_prior_"] = attributes.pop("log_prior_")
         popularity = column_sums(affinity)
-        attributes["column_popularity_"] = popularity / max(popularity.sum(), 1)
+        attributes["column_popularity_"] = popularity / (popularity.sum() or 1)
+        attributes["temperature_"] = sides[0].normalizer.temperature
         return attributes
 
     def recommend(self, X, n_items=10, *, exclude_known=True):

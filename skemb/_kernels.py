@@ -182,25 +182,21 @@ def best_columns(scores, columns, best):
     ``columns`` (b, k) receives where they stand; of equal scores the first columns win.
     NaN is never chosen; where too few others are left, both stay as they are.
     """
-    k = columns.shape[1]
+    n_columns, k = scores.shape[1], columns.shape[1]
     for i in range(scores.shape[0]):
         row, heap, names = scores[i], best[i], columns[i]
-        size = 0
-        for j in range(row.shape[0]):
-            if np.isnan(row[j]):
-                continue
-            if size < k:
+        size = j = 0
+        while j < n_columns and size < k:
+            if not np.isnan(row[j]):
                 heap[size], names[size] = row[j], j
                 size += 1
-                if size == k:
-                    for place in range(k // 2 - 1, -1, -1):
-                        _settle(heap, names, place, k)
-            elif row[j] > heap[0]:
-                heap[0], names[0] = row[j], j
+            j += 1
+        for place in range(size // 2 - 1, -1, -1):
+            _settle(heap, names, place, size)
+        for rest in range(j, n_columns):
+            if row[rest] > heap[0]:  # never true of NaN
+                heap[0], names[0] = row[rest], rest
                 _settle(heap, names, 0, k)
-        if size < k:
-            for place in range(size // 2 - 1, -1, -1):
-                _settle(heap, names, place, size)
         for end in range(size - 1, 0, -1):
             heap[0], heap[end] = heap[end], heap[0]
             names[0], names[end] = names[end], names[0]

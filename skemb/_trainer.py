@@ -291,12 +291,13 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
         x = rows[start:stop]
         scores = log_terms(x, contexts, log_prior, temperature)
         log_partition, _ = log_sum_exp(scores.copy(), temperature)
-        scores -= log_partition.astype(scores.dtype)[:, None]
-        scores[~x.any(axis=1)] = fallback
+        empty = ~x.any(axis=1)
+        scores[empty], log_partition[empty] = fallback, 0
         known = excluded[start:stop].tocoo()
         counts = known.data > 0
         scores[known.row[counts], known.col[counts]] = np.nan
         best_columns(scores, columns[start:stop], logs[start:stop])
+        logs[start:stop] -= log_partition.astype(logs.dtype)[:, None]
 
     workers.run(block_best, len(rows), len(contexts))
     return columns, logs

@@ -66,15 +66,16 @@ def row_sums(X):
     """Return the sums of the rows of CSR, in float64."""
     ones = np.ones(X.shape[1])
     with np.errstate(over="ignore"):
-        return np.concatenate([block @ ones for block in _row_blocks(X)])
+        return np.concatenate([block @ ones for block in row_blocks_of(X)])
 
 
 def column_sums(X):
     """Return the sums of the columns of CSR, in float64."""
-    return sum(block.T @ np.ones(block.shape[0]) for block in _row_blocks(X))
+    return sum(block.T @ np.ones(block.shape[0]) for block in row_blocks_of(X))
 
 
-def _row_blocks(X):
+def row_blocks_of(X):
+    """Yield CSR in blocks of rows, copied."""
     # Blocks, since products copy to float64, and products, since X.sum sorts the
     # entries of the caller's matrix under some versions of scipy.
     return (X[start : start + 2**16] for start in range(0, X.shape[0], 2**16))

@@ -154,8 +154,8 @@ def make_ranking_scorer(metric=ndcg_at_k, *, k=10, test_size=0.2, random_state=0
     -------
     scorer : callable
         ``scorer(estimator, X, y=None)``, to be passed as ``scoring``, alone or as one
-        of a dict. The estimator has ``recommend``, or is a Pipeline that ends in one
-        that does.
+        of a dict. The estimator has ``recommend(X, n_items)``, which returns a pair of
+        columns and scores, or is a Pipeline that ends in one that does.
 
     Examples
     --------
@@ -185,7 +185,8 @@ def _score_entries(estimator, X, y=None, *, metric, k, test_size, random_state):
         if len(estimator) > 1:
             visible = estimator[:-1].transform(visible)
         estimator = estimator[-1]
-    return metric(hidden, estimator.recommend(visible, n_items=k).columns)
+    columns, _ = estimator.recommend(visible, n_items=k)
+    return metric(hidden, columns)
 
 
 def _hits(truth, ranked, k):

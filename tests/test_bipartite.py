@@ -107,7 +107,7 @@ class TestEveryForm:
         with np.errstate(divide="ignore"):
             expected = (
                 embedder.transform(X) @ embedder.column_embedding_.T
-            ) / embedder.temperature + embedder.column_log_prior_
+            ) / embedder.temperature_ + embedder.column_log_prior_
             expected -= np.log(np.exp(expected).sum(axis=1, keepdims=True))
             popularity = X.sum(axis=0) / X.sum()
             expected[X.sum(axis=1) == 0] = np.log(popularity)
@@ -121,6 +121,43 @@ class TestEveryForm:
         # The two columns without interactions come last, in their order.
         np.testing.assert_array_equal(columns[:, -2:], np.tile([5, 6], (50, 1)))
         assert np.isneginf(scores[:, -2:]).all()
+
+
+def test_automatic_temperature(interactions):
+    X = interactions.toarray()
+    p = X / X.sum()
+    expected = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
+    information = (
+        p * np.log(np.where(p > 0, p, 1) / np.where(p > 0, expected, 1))
+    ).sum()
+    assert 0.8 < information < 8
+    for matrix in (X, interactions, sp.csc_matrix(X), sp.csr_array(X.astype(int))):
+        embedder = BipartiteEmbedder(4, max_iter=2).fit(matrix)
+        assert embedder.temperature_ == pytest.approx(0.8 / information)
+    # Each entry in two halves.
+    halves = sp.csr_array(
+        (
+            np.repeat(interactions.data / 2, 2),
+            np.repeat(interactions.indices, 2),
+            2 * interactions.indptr,
+        ),
+        shape=X.shape,
+    )
+    again = BipartiteEmbedder(4, max_iter=2).fit(halves)
+    assert again.temperature_ == pytest.approx(embedder.temperature_)
+    assert halves.nnz == 2 * interactions.nnz
+    given = BipartiteEmbedder(4, max_iter=2, temperature=0.4).fit(X)
+    assert given.temperature_ == 0.4
+
+
+@pytest.mark.parametrize(
+    ("X", "temperature"),
+    [(np.ones((4, 3)), 1), (np.zeros((4, 3)), 1), (np.eye(4000), 0.1)],
+    ids=["no information", "no interactions", "identity"],
+)
+def test_automatic_temperature_has_bounds(X, temperature):
+    embedder = BipartiteEmbedder(4, max_iter=1, n_gaussians=1)
+    assert embedder.fit(sp.csr_array(X)).temperature_ == temperature
 
 
 def test_known_columns_are_left_out(interactions):
@@ -450,10 +487,10 @@ def test_warm_start_and_init():
     first = embedder.loss_curve_
     columns = embedder.column_embedding_.copy()
     embedder.set_params(max_iter=5).fit(X)
-    assert embedder.loss_curve_[0] < first[0] - 1
+    assert embedder.loss_curve_[0] < first[0] - 0.5
     assert (embedder.column_embedding_ * columns).sum(axis=1).mean() > 0.9
     again = BipartiteEmbedder(8, init=embedder.embedding_, max_iter=5, random_state=1)
-    assert again.fit(X).loss_curve_[0] < first[0] - 1
+    assert again.fit(X).loss_curve_[0] < first[0] - 0.5
 
 
 def test_a_failed_fit_leaves_the_embedder_as_it_was():

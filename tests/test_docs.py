@@ -81,7 +81,7 @@ def test_attributes_are_documented_with_their_shapes(cls):
     learned = {name for name in vars(fitted) if name.endswith("_")}
     assert learned <= set(documented)
     for name, kind in documented.items():
-        assert "of shape" in kind or kind == "int", name
+        assert "of shape" in kind or kind in ("int", "float"), name
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)

@@ -12,6 +12,7 @@ BELOW = {
     "__init__": {"_bipartite", "_graph"},
     "_bipartite": {
         "_base",
+        "_compat",
         "_normalizer",
         "_operators",
         "_parallel",
