@@ -42,10 +42,11 @@ class ExactNormalizer:
     def update(self, contexts, workers, share=1.0):
         """Keep a copy of the contexts: those of a graph are its rows, which move."""
         self.contexts = contexts.copy()
+        self._scaled_contexts = contexts / contexts.dtype.type(self.temperature)
 
     def evaluate(self, rows):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
-        terms = log_terms(rows, self.contexts, self._log_prior, self.temperature)
+        terms = log_terms(rows, self._scaled_contexts, self._log_prior)
         log_partition, total = log_sum_exp(terms, self.temperature)
         return log_partition, terms @ self.contexts / total
 
@@ -104,6 +105,7 @@ class GaussianNormalizer:
         covariance = second - (means * weights[:, None]).T @ means
         self.log_weights = log_of(weights.astype(contexts.dtype))
         self.means = means.astype(contexts.dtype)
+        self._scaled_means = self.means / contexts.dtype.type(self.temperature)
         self.stretch = (covariance / self.temperature).astype(contexts.dtype)
         if self.centers is not None:
             self.centers = self._moved_centers(sums)
@@ -130,7 +132,7 @@ class GaussianNormalizer:
 
     def evaluate(self, rows):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
-        terms = log_terms(rows, self.means, self.log_weights, self.temperature)
+        terms = log_terms(rows, self._scaled_means, self.log_weights)
         log_partition, total = log_sum_exp(terms, self.temperature)
         gradient = rows @ self.stretch
         quadratic = np.einsum("ij,ij->i", rows, gradient)
@@ -146,9 +148,9 @@ def log_of(weights):
         return np.log(weights)
 
 
-def log_terms(rows, means, log_weights, temperature):
-    """Return log w_a + x·μ_a / t (b, K) for unit ``rows`` (b, d), ``means`` (K, d)."""
-    terms = rows @ (means / rows.dtype.type(temperature)).T
+def log_terms(rows, scaled_means, log_weights):
+    """Return log w_a + x·μ_a / t (b, K) for unit rows x (b, d) and μ / t (K, d)."""
+    terms = rows @ scaled_means.T
     terms += log_weights
     return terms
 

@@ -240,6 +240,7 @@ def embed(operator, conditional, n_steps, workers):
 def log_likelihood(rows, operator, conditional, workers):
     """Return Σ_j P_ij log p(j | i) of each row, with the normaliser exact, (n,)."""
     contexts, temperature = conditional.contexts, conditional.normalizer.temperature
+    scaled_contexts = contexts / contexts.dtype.type(temperature)
     log_prior = log_of(conditional.normalizer.prior)
     out = np.empty(len(rows))
 
@@ -248,7 +249,7 @@ def log_likelihood(rows, operator, conditional, workers):
         pull = operator.rows(conditional.source, start, stop)
         attraction = np.einsum("ij,ij->i", x, pull) / temperature
         expected_log_prior = operator.rows(conditional.log_prior, start, stop).ravel()
-        terms = log_terms(x, contexts, log_prior, temperature)
+        terms = log_terms(x, scaled_contexts, log_prior)
         log_partition, _ = log_sum_exp(terms, temperature)
         out[start:stop] = attraction + expected_log_prior - log_partition
 
@@ -283,13 +284,14 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
         Their log p(context | row), with the normaliser exact.
     """
     contexts, temperature = conditional.contexts, conditional.normalizer.temperature
+    scaled_contexts = contexts / contexts.dtype.type(temperature)
     log_prior = log_of(conditional.normalizer.prior)
     columns = np.full((len(rows), n_best), -1, dtype=np.intp)
     logs = np.empty(columns.shape, dtype=rows.dtype)
 
     def block_best(start, stop):
         x = rows[start:stop]
-        scores = log_terms(x, contexts, log_prior, temperature)
+        scores = log_terms(x, scaled_contexts, log_prior)
         log_partition, _ = log_sum_exp(scores.copy(), temperature)
         empty = ~x.any(axis=1)
         scores[empty], log_partition[empty] = fallback, 0
