@@ -80,6 +80,13 @@ for temperature, score in zip(temperatures, ranking, strict=True):
     print(f"{f't={temperature}':>10}  {score:.3f}{mark}")
 
 # %%
+# Without a search, the default is ``"auto"``: a temperature by how much rows tell about
+# columns.
+
+automatic = BipartiteEmbedder(n_components=16, random_state=0).fit(train).temperature_
+print(f"The default would be t={automatic:.2f}")
+
+# %%
 # Rows and columns
 # ----------------
 #
