@@ -32,7 +32,7 @@ class Recommendations(namedtuple("Recommendations", ["columns", "scores"])):
     scores : ndarray of shape (n_rows, n_items)
         Log p(column | row), in nats.
     column_names : ndarray of shape (n_rows, n_items) or None
-        Names of the columns, if the embedder was fitted with names.
+        Names of these columns, if the embedder was fitted with names.
     """
 
     column_names = None
@@ -41,15 +41,18 @@ class Recommendations(namedtuple("Recommendations", ["columns", "scores"])):
 def mutual_information(X):
     """Return Σ_ij p_ij log(p_ij / (p_i p_j)) in nats; p is the CSR matrix X / sum."""
     rows, columns = row_sums(X), column_sums(X)
-    total = rows.sum()
+    total = rows.sum() or 1.0
+    # Logs apart: products of very small shares would be zero.
+    log_rows, log_columns = log_of(rows / total), log_of(columns / total)
     information, start = 0.0, 0
     for block in row_blocks_of(X):
         block.sum_duplicates()
         entries = block.tocoo()
-        kept = entries.data > 0
-        share = entries.data[kept] / total
-        expected = rows[start + entries.row[kept]] * columns[entries.col[kept]]
-        information += share @ np.log(share / (expected / total**2))
+        shares = entries.data / total
+        kept = shares > 0
+        of_rows, of_columns = log_rows[start + entries.row], log_columns[entries.col]
+        gain = log_of(shares[kept]) - of_rows[kept] - of_columns[kept]
+        information += shares[kept] @ gain
         start += block.shape[0]
     return information
 
@@ -102,8 +105,8 @@ class BipartiteEmbedder(BaseEmbedder):
         from one epoch to the next; 0 never does. As the steps shrink on a schedule, an
         early stop trades quality for time.
     init : "random" or array-like of shape (n_rows, n_components), default="random"
-        Where the rows start; the columns then start at the means of their rows. Rows of
-        an array are scaled to length one; zero rows start at random.
+        Where the rows start. If an array, its rows are scaled to length one, zero rows
+        start at random, and the columns start at the means of their rows.
     warm_start : bool, default=False
         Whether ``fit`` starts from the embedding of the last fit, if there was one, in
         place of ``init``. X must keep its shape.
@@ -152,8 +155,13 @@ class BipartiteEmbedder(BaseEmbedder):
     (n, n_components) at the end. float32 input takes half the time and memory of
     float64.
 
-    Entries weigh in proportion within their row and their column: doubling a row of X
-    leaves its vector. Counts with a long tail may be better passed as logarithms or as
+    ``score`` is how well a row's interactions are told from themselves. Lower
+    temperatures raise it long after hidden entries have begun to rank worse: choose by
+    :func:`skemb.metrics.make_ranking_scorer`.
+
+    Entries weigh in proportion within their row and their column: doubling a row leaves
+    what ``transform`` gives for it, and in ``fit`` counts twice in its columns. Counts
+    with a long tail may be better passed as logarithms or as
     ones; search the temperature again then.
 
     The dot product of two vectors is their cosine: ``column_embedding_ @
@@ -263,7 +271,7 @@ class BipartiteEmbedder(BaseEmbedder):
         attributes["column_log_prior_"] = attributes.pop("log_prior_")
         popularity = column_sums(affinity)
         attributes["column_popularity_"] = popularity / (popularity.sum() or 1)
-        attributes["temperature_"] = sides[0].normalizer.temperature
+        attributes["temperature_"] = float(sides[0].normalizer.temperature)
         return attributes
 
     def recommend(self, X, n_items=10, *, exclude_known=True):
@@ -271,8 +279,8 @@ class BipartiteEmbedder(BaseEmbedder):
 
         Rows are embedded as by ``transform``, seen in fit or not. Of columns that score
         alike the first comes first. A row without interactions gets the most popular
-        columns, scored by their share in the sum of X in fit. Columns without
-        interactions in fit come last, with a score of minus infinity.
+        columns, scored by the log of their share in the sum of X in fit. Columns
+        without interactions in fit come last, with a score of minus infinity.
 
         Costs O(n_rows n_columns n_components) beside ``transform``, in blocks of rows:
         memory is that of the result and a few blocks.
@@ -291,8 +299,9 @@ class BipartiteEmbedder(BaseEmbedder):
         recommendations : Recommendations
             A pair of arrays of shape (n_rows, n_items), ``columns`` (indices) and
             ``scores`` (log p(column | row) in nats, over all columns, the normaliser
-            exact). Its attribute ``column_names`` holds the names of the columns if the
-            embedder was fitted with names, else None.
+            exact). Its attribute ``column_names``, of the same shape, holds the names
+            of these columns if the embedder was fitted with a DataFrame whose columns
+            are named by strings; else it is None, and indices are positions.
 
         Raises
         ------

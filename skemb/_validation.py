@@ -1,7 +1,7 @@
 """Checks of what users pass, beyond scikit-learn's own, each with one clear message."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,6 +19,9 @@ def check_affinity(estimator, X, *, reset):
             "networkx.to_scipy_sparse_array(X), or of a bipartite graph "
             "networkx.bipartite.biadjacency_matrix(X, row_order)."
         )
+    if sp.issparse(X) and X.dtype.kind in "biu":
+        # Entries given twice are summed on the way to CSR, and int8 would overflow.
+        X = X.astype(np.float64)
     try:
         X = validate_data(
             estimator,
@@ -140,6 +143,17 @@ def check_items_left(columns, n_items):
             f"n_items must be at most {n_left}, the number of columns that row "
             f"{short[0]} of X has no interaction with, got {n_items}: lower it, leave "
             "such rows out, or set exclude_known=False."
+        )
+
+
+def check_test_size(test_size):
+    """Refuse what is neither a share nor a number of entries."""
+    is_count = isinstance(test_size, Integral) and not isinstance(test_size, bool)
+    is_share = isinstance(test_size, Real) and not isinstance(test_size, Integral)
+    if not ((is_count and test_size >= 1) or (is_share and 0 < test_size < 1)):
+        raise ValueError(
+            "test_size must be a float between 0 and 1, a share of each row's entries, "
+            f"or a positive integer, how many of them, got {test_size!r}."
         )
 
 

@@ -6,8 +6,9 @@ from numbers import Integral
 import numpy as np
 import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 
+from skemb._validation import check_test_size
 from skemb.model_selection import split_entries
 
 
@@ -136,7 +137,8 @@ def make_ranking_scorer(metric=ndcg_at_k, *, k=10, test_size=0.2, random_state=0
 
     Of each row in X, ``split_entries`` hides some entries; the estimator recommends k
     columns from the others, and the metric compares the two. In a search with ``cv``
-    the rows are new to the estimator, which shows how well it serves new users.
+    the rows are new to the estimator, which shows how well it serves new users. Rows
+    with a single entry, and those with fewer than k columns left, are not asked for.
 
     Parameters
     ----------
@@ -155,20 +157,38 @@ def make_ranking_scorer(metric=ndcg_at_k, *, k=10, test_size=0.2, random_state=0
     scorer : callable
         ``scorer(estimator, X, y=None)``, to be passed as ``scoring``, alone or as one
         of a dict. The estimator has ``recommend(X, n_items)``, which returns a pair of
-        columns and scores, or is a Pipeline that ends in one that does.
+        columns and scores, or is a Pipeline that ends in one; steps before it must keep
+        the columns and their order.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range; by the scorer, if no row can be asked for.
+    TypeError
+        If ``metric`` cannot be called; by the scorer, if the estimator does not
+        recommend.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.model_selection import KFold, cross_val_score
     >>> from skemb import BipartiteEmbedder
     >>> from skemb.metrics import make_ranking_scorer, recall_at_k
     >>> X = np.kron(np.eye(2), np.ones((10, 5)))
-    >>> embedder = BipartiteEmbedder(4, temperature=0.5, random_state=0)
     >>> scorer = make_ranking_scorer(recall_at_k, k=1, test_size=1)
-    >>> cross_val_score(embedder, X, scoring=scorer, cv=2).shape
-    (2,)
+    >>> folds = KFold(2, shuffle=True, random_state=0)
+    >>> cross_val_score(BipartiteEmbedder(4), X, scoring=scorer, cv=folds)
+    array([1., 1.])
     """
+    if not callable(metric):
+        raise TypeError(
+            "metric must be a function metric(truth, ranked), such as ndcg_at_k, got "
+            f"{metric!r}."
+        )
+    if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
+        raise ValueError(f"k must be a positive integer, got {k!r}.")
+    check_test_size(test_size)
+    check_random_state(random_state)
     return partial(
         _score_entries,
         metric=metric,
@@ -181,12 +201,35 @@ def make_ranking_scorer(metric=ndcg_at_k, *, k=10, test_size=0.2, random_state=0
 def _score_entries(estimator, X, y=None, *, metric, k, test_size, random_state):
     """Score what an estimator recommends by the entries of X hidden from it."""
     visible, hidden = split_entries(X, test_size, random_state)
-    if isinstance(estimator, Pipeline):
+    n_columns = hidden.shape[1]
+    asked = (_n_entries(hidden) > 0) & (n_columns - _n_entries(visible) >= k)
+    if not asked.any():
+        raise ValueError(
+            f"X must have rows with two or more entries and {k} columns left without "
+            f"one (k={k}) to be scored, got none among {len(asked)}: lower k."
+        )
+    visible, hidden = visible[asked], hidden[asked]
+    while isinstance(estimator, Pipeline):
         if len(estimator) > 1:
             visible = estimator[:-1].transform(visible)
         estimator = estimator[-1]
+    if not hasattr(estimator, "recommend"):
+        raise TypeError(
+            "The estimator to be scored must have the method recommend, or be a "
+            f"Pipeline that ends in one that has, got {type(estimator).__name__}."
+        )
+    if visible.shape[1] != n_columns:
+        raise ValueError(
+            f"The steps before recommend must keep the {n_columns} columns of X, got "
+            f"{visible.shape[1]}: recommended columns would stand for others."
+        )
     columns, _ = estimator.recommend(visible, n_items=k)
     return metric(hidden, columns)
+
+
+def _n_entries(X):
+    """Return how many entries each row has that are not zero."""
+    return np.asarray((X != 0).sum(axis=1)).ravel()
 
 
 def _hits(truth, ranked, k):

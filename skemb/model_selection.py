@@ -1,10 +1,12 @@
 """Splits of data that relate rows to columns."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array, check_random_state
+
+from skemb._validation import check_test_size
 
 
 def split_entries(X, test_size=0.2, random_state=None):
@@ -27,8 +29,8 @@ def split_entries(X, test_size=0.2, random_state=None):
     Returns
     -------
     train : {ndarray, DataFrame, sparse matrix} of shape (n_rows, n_columns)
-        X without the hidden entries: CSR for sparse X, a DataFrame for one of pandas,
-        else an array.
+        X without the hidden entries: CSR for sparse X, a dense DataFrame for one of
+        pandas, else an array.
     test : {ndarray, DataFrame, sparse matrix} of shape (n_rows, n_columns)
         The hidden entries; ``train + test`` is X.
 
@@ -50,7 +52,7 @@ def split_entries(X, test_size=0.2, random_state=None):
     array([[5, 0, 0, 0],
            [0, 0, 0, 0]])
     """
-    _check_test_size(test_size)
+    check_test_size(test_size)
     entries = check_array(
         X, accept_sparse="csr", dtype="numeric", copy=True, input_name="X"
     )
@@ -70,16 +72,6 @@ def split_entries(X, test_size=0.2, random_state=None):
     hidden = np.empty(entries.nnz, dtype=bool)
     hidden[order] = place < np.repeat(n_hidden, counts)
     return _part(X, entries, ~hidden), _part(X, entries, hidden)
-
-
-def _check_test_size(test_size):
-    is_count = isinstance(test_size, Integral) and not isinstance(test_size, bool)
-    is_share = isinstance(test_size, Real) and not isinstance(test_size, Integral)
-    if not ((is_count and test_size >= 1) or (is_share and 0 < test_size < 1)):
-        raise ValueError(
-            "test_size must be a float between 0 and 1, a share of each row's entries, "
-            f"or a positive integer, how many of them, got {test_size!r}."
-        )
 
 
 def _part(X, entries, chosen):

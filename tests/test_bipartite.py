@@ -150,6 +150,24 @@ def test_automatic_temperature(interactions):
     assert given.temperature_ == 0.4
 
 
+def test_automatic_temperature_at_any_scale(interactions):
+    expected = BipartiteEmbedder(4, max_iter=2).fit(interactions).temperature_
+    for scale in (1e-200, 1e-30, 1e160, 1e290):
+        fitted = BipartiteEmbedder(4, max_iter=2).fit(scale * interactions)
+        assert fitted.temperature_ == pytest.approx(expected)
+    heavy = interactions.copy()
+    heavy.data[0] = 1e155
+    assert BipartiteEmbedder(4, max_iter=2).fit(heavy).temperature_ == 1
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, bool])
+def test_events_given_one_by_one_are_counted(dtype):
+    events = np.zeros(600, dtype=int), np.arange(600) // 300
+    X = sp.coo_array((np.ones(600, dtype=dtype), events), shape=(2, 3))
+    embedder = BipartiteEmbedder(2, max_iter=2).fit(X)
+    np.testing.assert_allclose(embedder.column_popularity_, [0.5, 0.5, 0])
+
+
 @pytest.mark.parametrize(
     ("X", "temperature"),
     [(np.ones((4, 3)), 1), (np.zeros((4, 3)), 1), (np.eye(4000), 0.1)],

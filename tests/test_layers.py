@@ -35,8 +35,8 @@ BELOW = {
     "_operators": {"_kernels"},
     "_kernels": set(),
     "_parallel": set(),
-    "metrics": {"model_selection"},
-    "model_selection": set(),
+    "metrics": {"_validation", "model_selection"},
+    "model_selection": {"_validation"},
 }
 KNOWS_SCIKIT_LEARN = {
     "_bipartite",

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.metrics import ndcg_score
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -149,6 +150,54 @@ def test_scorer_asks_for_the_hidden_entries(rng):
     # Scaling leaves a row's first entry where it is.
     scaled = make_pipeline(Normalizer(), Oracle()).fit(X)
     assert scorer(scaled, X) == scorer(make_pipeline(Oracle()).fit(X), X) == expected
+
+
+def test_scorer_asks_only_for_rows_that_can_be_asked_for(rng):
+    X = rng.poisson(0.5, (20, 12)).astype(float)
+    X[3] = 1
+    X[4] = 0
+    X[5] = np.eye(12)[2]
+    scorer = make_ranking_scorer(recall_at_k, k=4, test_size=2, random_state=4)
+    oracle = Oracle().fit(X)
+    visible, hidden = split_entries(X, 2, random_state=4)
+    rows = (np.count_nonzero(hidden, axis=1) > 0) & (np.arange(20) != 3)
+    assert not rows[3:6].any()
+    expected = recall_at_k(hidden[rows], oracle.recommend(visible[rows], 4)[0])
+    for container in (np.asarray, sp.csr_matrix, pd.DataFrame):
+        assert scorer(oracle, container(X)) == expected
+    with pytest.raises(ValueError, match=r"12 columns left .* none among 20: lower k"):
+        make_ranking_scorer(k=12)(oracle, X)
+    with pytest.raises(ValueError, match="rows with two or more entries"):
+        make_ranking_scorer(k=2)(oracle, np.eye(12))
+
+
+def test_scorer_refuses_estimators_it_would_misread(rng):
+    X = rng.poisson(0.5, (30, 12)).astype(float)
+    X[:, 4] = 0
+    fewer = make_pipeline(VarianceThreshold(), Oracle()).fit(X)
+    with pytest.raises(ValueError, match="keep the 12 columns of X, got 11"):
+        make_ranking_scorer(k=2)(fewer, X)
+    with pytest.raises(TypeError, match=r"method recommend, .* got Normalizer"):
+        make_ranking_scorer(k=2)(Normalizer().fit(X), X)
+    nested = make_pipeline(make_pipeline(Normalizer(), Oracle())).fit(X)
+    plain = make_ranking_scorer(k=2)(Oracle().fit(X), X)
+    assert make_ranking_scorer(k=2)(nested, X) == plain
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"metric": "ndcg"}, TypeError, "metric must be a function .* got 'ndcg'"),
+        ({"k": 0}, ValueError, "k must be a positive integer, got 0"),
+        ({"k": 2.0}, ValueError, "k must be a positive integer, got 2.0"),
+        ({"k": True}, ValueError, "k must be a positive integer, got True"),
+        ({"test_size": 1.0}, ValueError, "test_size must be a float between 0 and 1"),
+        ({"random_state": "x"}, ValueError, "'x' cannot be used to seed"),
+    ],
+)
+def test_bad_scorers_are_refused_at_once(options, error, message):
+    with pytest.raises(error, match=message):
+        make_ranking_scorer(**options)
 
 
 def test_search_by_ranking():
