@@ -201,9 +201,9 @@ class BaseEmbedder(
         """Embed rows, seen in fit or not, from their affinities to the contexts of fit.
 
         Each row goes down its own loss with the contexts fixed: it gets the same vector
-        alone, in a batch or in another order, to rounding. Costs five or ten passes of
-        O(n_rows (n_gaussians n_components + n_components²)) and one of
-        O(nnz n_components).
+        alone, in a batch or in another order, to rounding. Costs ten passes (five in
+        BipartiteEmbedder) of O(n_rows (n_gaussians n_components + n_components²)) and
+        one of O(nnz n_components).
 
         Parameters
         ----------

@@ -293,8 +293,7 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
         x = rows[start:stop]
         scores = log_terms(x, scaled_contexts, log_prior)
         log_partition, _ = log_sum_exp(scores.copy(), temperature)
-        empty = ~x.any(axis=1)
-        scores[empty], log_partition[empty] = fallback, 0
+        scores[~x.any(axis=1)] = fallback
         known = excluded[start:stop].tocoo()
         counts = known.data > 0
         scores[known.row[counts], known.col[counts]] = np.nan

@@ -138,7 +138,8 @@ def make_ranking_scorer(metric=ndcg_at_k, *, k=10, test_size=0.2, random_state=0
     Of each row in X, ``split_entries`` hides some entries; the estimator recommends k
     columns from the others, and the metric compares the two. In a search with ``cv``
     the rows are new to the estimator, which shows how well it serves new users. Rows
-    with a single entry, and those with fewer than k columns left, are not asked for.
+    with a single entry, and those with fewer than k columns left, are not asked for:
+    scores at different k are of different rows where columns are few.
 
     Parameters
     ----------
@@ -185,7 +186,7 @@ def make_ranking_scorer(metric=ndcg_at_k, *, k=10, test_size=0.2, random_state=0
             "metric must be a function metric(truth, ranked), such as ndcg_at_k, got "
             f"{metric!r}."
         )
-    if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
+    if not _is_integer(k) or k < 1:
         raise ValueError(f"k must be a positive integer, got {k!r}.")
     check_test_size(test_size)
     check_random_state(random_state)
@@ -237,11 +238,13 @@ def _hits(truth, ranked, k):
 
     Both are of the rows that have any.
     """
-    truth = sp.csr_array(check_array(truth, accept_sparse="csr", input_name="truth"))
+    # A copy, for scipy puts the entries of what it compares in order.
+    truth = check_array(truth, accept_sparse="csr", copy=True, input_name="truth")
+    truth = sp.csr_array(truth)
     ranked = _check_ranked(ranked, truth.shape)
     if k is None:
         k = ranked.shape[1]
-    elif not isinstance(k, Integral) or not 1 <= k <= ranked.shape[1]:
+    elif not _is_integer(k) or not 1 <= k <= ranked.shape[1]:
         raise ValueError(
             f"k must be an integer from 1 to {ranked.shape[1]}, the number of ranked "
             f"columns, got {k!r}."
@@ -281,4 +284,8 @@ def _check_ranked(ranked, shape):
             "ranked must name a column once in a row, got one twice in row "
             f"{np.flatnonzero(twice)[0]}."
         )
-    return ranked
+    return ranked.astype(np.int64, copy=False)
+
+
+def _is_integer(k):
+    return isinstance(k, Integral) and not isinstance(k, bool)

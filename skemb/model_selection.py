@@ -53,12 +53,7 @@ def split_entries(X, test_size=0.2, random_state=None):
            [0, 0, 0, 0]])
     """
     check_test_size(test_size)
-    entries = check_array(
-        X, accept_sparse="csr", dtype="numeric", copy=True, input_name="X"
-    )
-    entries = sp.csr_array(entries)
-    entries.sum_duplicates()
-    entries.eliminate_zeros()
+    entries = _entries_of(X)
     counts = np.diff(entries.indptr)
     if isinstance(test_size, Integral):
         n_hidden = np.full(len(counts), test_size)
@@ -72,6 +67,21 @@ def split_entries(X, test_size=0.2, random_state=None):
     hidden = np.empty(entries.nnz, dtype=bool)
     hidden[order] = place < np.repeat(n_hidden, counts)
     return _part(X, entries, ~hidden), _part(X, entries, hidden)
+
+
+def _entries_of(X):
+    """Return the entries of X in CSR, those given twice summed and zeros left out."""
+    dtype = X.dtype if sp.issparse(X) and X.dtype.kind in "biu" else None
+    if dtype is not None:
+        X = X.astype(np.int64)  # sums of int8 would overflow
+    entries = sp.csr_array(
+        check_array(X, accept_sparse="csr", dtype="numeric", copy=True, input_name="X")
+    )
+    entries.sum_duplicates()
+    if dtype is not None and (entries.data.astype(dtype) == entries.data).all():
+        entries.data = entries.data.astype(dtype)
+    entries.eliminate_zeros()
+    return entries
 
 
 def _part(X, entries, chosen):

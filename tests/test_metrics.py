@@ -95,6 +95,20 @@ def test_entries_at_zero_or_below_are_not_true(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
+def test_truth_is_not_changed(metric):
+    arrays = np.array([1.0, 2.0, 3.0]), np.array([2, 0, 0]), np.array([0, 3, 3])
+    for array in arrays:
+        array.flags.writeable = False
+    truth = sp.csr_array(arrays, shape=(2, 3))
+    assert metric(truth, [[0, 2], [0, 1]]) == 1
+    for array, kept in zip(
+        arrays, (truth.data, truth.indices, truth.indptr), strict=True
+    ):
+        np.testing.assert_array_equal(array, kept)
+    assert metric(truth, np.array([[0, 2], [0, 1]], dtype=np.uint64)) == 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(
     ("ranked", "k", "message"),
     [
@@ -108,6 +122,7 @@ def test_entries_at_zero_or_below_are_not_true(metric):
         ([[0, 1], [2, 2]], None, "name a column once in a row, .* twice in row 1"),
         ([[0, 1], [1, 2]], 0, "k must be an integer from 1 to 2, .* got 0"),
         ([[0, 1], [1, 2]], 3, "k must be an integer from 1 to 2, .* got 3"),
+        ([[0, 1], [1, 2]], True, "k must be an integer from 1 to 2, .* got True"),
         ([[0, 1], [1, 2]], 1.5, "k must be an integer from 1 to 2, .* got 1.5"),
     ],
 )

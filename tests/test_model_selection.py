@@ -40,7 +40,7 @@ def test_every_row_is_split(X, test_size):
         (5, 0.2, 1),
         (2, 0.9, 1),
         (1, 0.9, 0),
-        (100, 0.29, 29),
+        (50, 0.14, 7),
     ],
 )
 def test_shares_are_rounded_up(n_entries, test_size, n_hidden):
@@ -84,6 +84,15 @@ def test_duplicates_and_explicit_zeros_are_one_entry_and_none():
         np.testing.assert_array_equal((train + test).toarray(), [[0, 3, 0, 4, 0]])
         assert (matrix != before).nnz == 0
         assert matrix.nnz == before.nnz
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, bool])
+def test_small_integers_are_widened_where_their_sum_needs_it(dtype):
+    events = np.zeros(300, dtype=int), np.zeros(300, dtype=int)
+    X = sp.coo_array((np.ones(300, dtype=dtype), events), shape=(1, 2))
+    train, test = split_entries(X)
+    assert (train.toarray() == [[300, 0]]).all()
+    assert test.nnz == 0
 
 
 def test_random_state(interactions):

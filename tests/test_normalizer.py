@@ -108,10 +108,13 @@ def test_mixture_grows_by_contexts_where_they_are(contexts, prior):
     np.testing.assert_allclose(np.exp(normalizer.log_weights), expected)
 
 
-@pytest.mark.parametrize("temperature", [1e-3, 0.0312, 0.0313, 0.1, 1e3])
+@pytest.mark.parametrize("temperature", [1e-3, 0.008, 0.0312, 0.0313, 0.1, 1e3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_any_temperature_is_finite_and_right(contexts, prior, temperature, dtype, rng):
     rows = reference.unit(rng.standard_normal((20, 8)))
+    # Rows alike and opposite to all contexts have the largest exponents there are.
+    contexts[:] = contexts[0] if temperature < 0.1 else contexts
+    rows[:2] = contexts[0], -contexts[0]
     expected = reference.log_partition(rows, contexts, prior, temperature)
     normalizer = normalizer_of(prior.astype(dtype), 300, temperature)
     with Workers() as workers:

@@ -5,6 +5,7 @@ import pytest
 import reference
 
 from skemb import BipartiteEmbedder, GraphEmbedder
+from skemb._normalizer import GaussianNormalizer
 from skemb._trainer import random_vectors, unit
 
 TEMPERATURE = 0.5
@@ -176,6 +177,24 @@ def test_reference_gradient_is_the_derivative_of_the_objective(graph, rng):
         )
         slope = (above - below) / 2e-6 * 60 * TEMPERATURE
         np.testing.assert_allclose(gradient[i, f], slope, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("from_random", [True, False])
+def test_the_mixture_is_whole_by_the_last_epoch(graph, monkeypatch, from_random):
+    widths = []
+    update = GaussianNormalizer.update
+
+    def recorded(self, *arguments):
+        update(self, *arguments)
+        widths.append(self.width)
+
+    monkeypatch.setattr(GaussianNormalizer, "update", recorded)
+    init = "random" if from_random else np.eye(60, 4)
+    GraphEmbedder(4, n_gaussians=20, init=init, max_iter=9, tol=0, random_state=0).fit(
+        graph
+    )
+    grown = np.ceil(20 * np.sqrt(np.arange(1, 10) / 9))
+    np.testing.assert_array_equal(widths[:9], grown if from_random else 20)
 
 
 def test_training_lowers_the_loss(graph):
