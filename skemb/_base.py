@@ -70,7 +70,7 @@ class BaseEmbedder(
     def _check_training(self, X):
         return check_affinity(self, X, reset=True)
 
-    def _fit_temperature(self, X):
+    def _fit_temperature(self, X, pulls):
         return self.temperature
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -104,7 +104,7 @@ class BaseEmbedder(
             random_state = check_random_state(self.random_state)
             pulls = self._pulls(affinity, workers)
             dtype = affinity.dtype
-            temperature = self._fit_temperature(affinity)
+            temperature = self._fit_temperature(affinity, pulls)
             sides, from_random = self._start(
                 pulls, temperature, dtype, random_state, workers
             )

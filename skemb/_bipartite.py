@@ -39,9 +39,11 @@ class Recommendations(namedtuple("Recommendations", ["columns", "scores"])):
     column_names = None
 
 
-def mutual_information(X):
-    """Return Σ_ij p_ij log(p_ij / (p_i p_j)) in nats; p is the CSR matrix X / sum."""
-    rows, columns = row_sums(X), column_sums(X)
+def mutual_information(X, rows, columns):
+    """Return Σ_ij p_ij log(p_ij / (p_i p_j)) in nats; p is the CSR matrix X / sum.
+
+    ``rows`` and ``columns`` are the sums of those of X.
+    """
     total = rows.sum() or 1.0
     joint = 0.0
     for block in row_blocks_of(X):
@@ -154,8 +156,8 @@ class BipartiteEmbedder(BaseEmbedder):
 
     Entries weigh in proportion within their row and their column: doubling a row leaves
     what ``transform`` gives for it, and in ``fit`` counts twice in its columns. Counts
-    with a long tail may be better passed as logarithms or as
-    ones; search the temperature again then.
+    with a long tail may be better passed as logarithms or as ones; search the
+    temperature again then.
 
     The dot product of two vectors is their cosine: ``column_embedding_ @
     column_embedding_[j]`` tells which columns are most like column j.
@@ -245,13 +247,15 @@ class BipartiteEmbedder(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit_temperature(self, X):
+    def _fit_temperature(self, X, pulls):
         if self.temperature != "auto":
             return self.temperature
+        (_, rows), (_, columns) = pulls
         # The lower t, the further unit vectors can tell p(j | i) from p_j; what they
         # have to tell is, in the mean, the mutual information. The factor is one for
         # many data sets (benchmarks/bipartite_parameters.py), and best on few.
-        return float(np.clip(0.8 / max(mutual_information(X), 0.1), 0.1, 1))
+        information = max(mutual_information(X, rows, columns), 0.1)
+        return float(np.clip(0.8 / information, 0.1, 1))
 
     def _pulls(self, X, workers):
         rows, columns = row_sums(X), column_sums(X)

@@ -44,9 +44,13 @@ class ExactNormalizer:
         self.contexts = contexts.copy()
         self._scaled_contexts = contexts / contexts.dtype.type(self.temperature)
 
+    def log_terms(self, rows):
+        """Return log p_j + x·y_j / t of unit rows x (b, d) and all contexts, (b, m)."""
+        return log_terms(rows, self._scaled_contexts, self._log_prior)
+
     def evaluate(self, rows):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
-        terms = log_terms(rows, self._scaled_contexts, self._log_prior)
+        terms = self.log_terms(rows)
         log_partition, total = log_sum_exp(terms, self.temperature)
         return log_partition, terms @ self.contexts / total
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skemb._kernels import best_columns, fixed_point_step, sphere_step
-from skemb._normalizer import GaussianNormalizer, log_of, log_sum_exp, log_terms
+from skemb._normalizer import ExactNormalizer, GaussianNormalizer, log_sum_exp
 
 # The first step from a given start mends a rough one and keeps a good one; from a
 # random start it forgets where it stood.
@@ -237,23 +237,29 @@ def embed(operator, conditional, n_steps, workers):
     return out
 
 
+def exact_normalizer_of(conditional, workers):
+    """Return the exact normaliser of the contexts, whatever they were trained with."""
+    exact = ExactNormalizer(
+        conditional.normalizer.prior, conditional.normalizer.temperature
+    )
+    exact.update(conditional.contexts, workers)
+    return exact
+
+
 def log_likelihood(rows, operator, conditional, workers):
     """Return Σ_j P_ij log p(j | i) of each row, with the normaliser exact, (n,)."""
-    contexts, temperature = conditional.contexts, conditional.normalizer.temperature
-    scaled_contexts = contexts / contexts.dtype.type(temperature)
-    log_prior = log_of(conditional.normalizer.prior)
+    exact = exact_normalizer_of(conditional, workers)
     out = np.empty(len(rows))
 
     def block_likelihood(start, stop):
         x = rows[start:stop]
         pull = operator.rows(conditional.source, start, stop)
-        attraction = np.einsum("ij,ij->i", x, pull) / temperature
+        attraction = np.einsum("ij,ij->i", x, pull) / exact.temperature
         expected_log_prior = operator.rows(conditional.log_prior, start, stop).ravel()
-        terms = log_terms(x, scaled_contexts, log_prior)
-        log_partition, _ = log_sum_exp(terms, temperature)
+        log_partition, _ = log_sum_exp(exact.log_terms(x), exact.temperature)
         out[start:stop] = attraction + expected_log_prior - log_partition
 
-    workers.run(block_likelihood, len(rows), max(contexts.shape))
+    workers.run(block_likelihood, len(rows), max(conditional.contexts.shape))
     out[~operator.pulled] = 0
     return out
 
@@ -283,16 +289,14 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
     logs : ndarray of shape (n_rows, n_best)
         Their log p(context | row), with the normaliser exact.
     """
-    contexts, temperature = conditional.contexts, conditional.normalizer.temperature
-    scaled_contexts = contexts / contexts.dtype.type(temperature)
-    log_prior = log_of(conditional.normalizer.prior)
+    exact = exact_normalizer_of(conditional, workers)
     columns = np.full((len(rows), n_best), -1, dtype=np.intp)
     logs = np.empty(columns.shape, dtype=rows.dtype)
 
     def block_best(start, stop):
         x = rows[start:stop]
-        scores = log_terms(x, scaled_contexts, log_prior)
-        log_partition, _ = log_sum_exp(scores.copy(), temperature)
+        scores = exact.log_terms(x)
+        log_partition, _ = log_sum_exp(scores.copy(), exact.temperature)
         scores[~x.any(axis=1)] = fallback
         known = excluded[start:stop].tocoo()
         counts = known.data > 0
@@ -300,5 +304,5 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
         best_columns(scores, columns[start:stop], logs[start:stop])
         logs[start:stop] -= log_partition.astype(logs.dtype)[:, None]
 
-    workers.run(block_best, len(rows), len(contexts))
+    workers.run(block_best, len(rows), exact.width)
     return columns, logs

@@ -121,10 +121,14 @@ def check_start(vectors, shape, dtype, name):
     return vectors.astype(dtype, copy=False)
 
 
+def is_integer(value):
+    """Tell integers, numpy's too, from all else and from booleans."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def check_n_items(n_items, n_columns):
     """Refuse a number of items that no row can get."""
-    is_count = isinstance(n_items, Integral) and not isinstance(n_items, bool)
-    if not is_count or not 1 <= n_items <= n_columns:
+    if not is_integer(n_items) or not 1 <= n_items <= n_columns:
         raise ValueError(
             f"n_items must be an integer from 1 to {n_columns}, the number of columns, "
             f"got {n_items!r}."
@@ -148,9 +152,10 @@ def check_items_left(columns, n_items):
 
 def check_test_size(test_size):
     """Refuse what is neither a share nor a number of entries."""
-    is_count = isinstance(test_size, Integral) and not isinstance(test_size, bool)
     is_share = isinstance(test_size, Real) and not isinstance(test_size, Integral)
-    if not ((is_count and test_size >= 1) or (is_share and 0 < test_size < 1)):
+    if not (
+        (is_integer(test_size) and test_size >= 1) or (is_share and 0 < test_size < 1)
+    ):
         raise ValueError(
             "test_size must be a float between 0 and 1, a share of each row's entries, "
             f"or a positive integer, how many of them, got {test_size!r}."

@@ -1,14 +1,13 @@
 """How well ranked columns find the entries that a row hides."""
 
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_random_state
 
-from skemb._validation import check_test_size
+from skemb._validation import check_test_size, is_integer
 from skemb.model_selection import split_entries
 
 
@@ -186,7 +185,7 @@ def make_ranking_scorer(metric=ndcg_at_k, *, k=10, test_size=0.2, random_state=0
             "metric must be a function metric(truth, ranked), such as ndcg_at_k, got "
             f"{metric!r}."
         )
-    if not _is_integer(k) or k < 1:
+    if not is_integer(k) or k < 1:
         raise ValueError(f"k must be a positive integer, got {k!r}.")
     check_test_size(test_size)
     check_random_state(random_state)
@@ -244,7 +243,7 @@ def _hits(truth, ranked, k):
     ranked = _check_ranked(ranked, truth.shape)
     if k is None:
         k = ranked.shape[1]
-    elif not _is_integer(k) or not 1 <= k <= ranked.shape[1]:
+    elif not is_integer(k) or not 1 <= k <= ranked.shape[1]:
         raise ValueError(
             f"k must be an integer from 1 to {ranked.shape[1]}, the number of ranked "
             f"columns, got {k!r}."
@@ -285,7 +284,3 @@ def _check_ranked(ranked, shape):
             f"{np.flatnonzero(twice)[0]}."
         )
     return ranked.astype(np.int64, copy=False)
-
-
-def _is_integer(k):
-    return isinstance(k, Integral) and not isinstance(k, bool)
