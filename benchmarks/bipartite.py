@@ -46,7 +46,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -61,6 +60,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from _report import peak_memory, print_report, print_table
 
 N_COMPONENTS = 64
 N_ITEMS = 20
@@ -81,6 +81,11 @@ RATIOS = {
     "fit_ratio": "fit_seconds",
     "top_20_ratio": "top_20_seconds",
     "fit_peak_ratio": "fit_peak_MB",
+}
+TITLES = {
+    "quality": "1. Quality: test items of users known in fit",
+    "new_users": "2. New users: test items of users unknown in fit",
+    "time_and_memory": "3. Time and memory (ratios: to skemb on all threads)",
 }
 QUALITIES = ("recall@20", "ndcg@20")
 
@@ -132,7 +137,7 @@ def main():
         print_table(tune_als(file))
         return
     report = measure(file, methods, arguments.quick)
-    print_report(report)
+    print_report(report, TITLES)
     if arguments.output:
         arguments.output.write_text(json.dumps(report, indent=2) + "\n")
 
@@ -423,12 +428,6 @@ def score(test, ranked):
     return dict(zip(QUALITIES, scores, strict=True))
 
 
-def peak_memory():
-    """Return the peak resident memory of this process so far in MB."""
-    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 1e6
-
-
 # --- Choice of ALS's parameters
 
 
@@ -491,33 +490,6 @@ def grouped(runs, *keys):
     for run in runs:
         groups.setdefault(tuple(run[key] for key in keys), []).append(run)
     return groups
-
-
-def print_report(report):
-    print(", ".join(f"{key} {value}" for key, value in report["environment"].items()))
-    titles = {
-        "quality": "1. Quality: test items of users known in fit",
-        "new_users": "2. New users: test items of users unknown in fit",
-        "time_and_memory": "3. Time and memory (ratios: to skemb on all threads)",
-    }
-    for key, title in titles.items():
-        print(f"\n### {title}\n")
-        print_table(report[key])
-
-
-def print_table(records):
-    header = [key.replace("_", " ") for key in records[0]]
-    rows = [[cell_text(value) for value in record.values()] for record in records]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for cells in [header, ["-" * width for width in widths], *rows]:
-        padded = [text.ljust(width) for text, width in zip(cells, widths, strict=True)]
-        print(f"| {' | '.join(padded)} |")
-
-
-def cell_text(value):
-    if isinstance(value, float):
-        return f"{value:.3f}" if value < 10 else f"{value:.1f}"
-    return str(value)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from _report import print_report
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -68,6 +69,13 @@ from skemb.model_selection import split_entries
 
 N_ITEMS = 20
 MAX_SCORED_ROWS = 5000
+
+TITLES = {
+    "data_sets": "Data sets",
+    "temperature": "1. temperature",
+    "n_gaussians": "2. n_gaussians",
+    "context_power": "3. context_power",
+}
 
 DEFAULTS = BipartiteEmbedder().get_params()
 VALUES = {
@@ -103,7 +111,7 @@ STYLES = {
 def main():
     arguments = parse_arguments()
     report = measure(arguments.data, arguments.quick)
-    print_report(report)
+    print_report(report, TITLES, digits=4)
     if arguments.figure:
         draw(report, arguments.figure)
     if arguments.output:
@@ -302,37 +310,6 @@ def summarize(runs, parameter, values):
     for record in records:
         record["ndcg_of_best"] = record["ndcg"] / best[record["data_set"]]
     return records
-
-
-# --- Report
-
-
-def print_report(report):
-    print(", ".join(f"{key} {value}" for key, value in report["environment"].items()))
-    titles = {
-        "data_sets": "Data sets",
-        "temperature": "1. temperature",
-        "n_gaussians": "2. n_gaussians",
-        "context_power": "3. context_power",
-    }
-    for key, title in titles.items():
-        print(f"\n### {title}\n")
-        print_table(report[key])
-
-
-def print_table(records):
-    header = [key.replace("_", " ") for key in records[0]]
-    rows = [[cell_text(value) for value in record.values()] for record in records]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for cells in [header, ["-" * width for width in widths], *rows]:
-        padded = [text.ljust(width) for text, width in zip(cells, widths, strict=True)]
-        print(f"| {' | '.join(padded)} |")
-
-
-def cell_text(value):
-    if isinstance(value, float):
-        return f"{value:.4f}" if value < 10 else f"{value:.1f}"
-    return str(value)
 
 
 # --- Figure

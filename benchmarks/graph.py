@@ -37,7 +37,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import warnings
@@ -55,6 +54,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from _report import peak_memory, print_report
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, normalized_mutual_info_score
@@ -65,6 +65,14 @@ from sklearn.preprocessing import StandardScaler
 N_COMPONENTS = 128
 WALK_LENGTH = 3
 RANDOM_STATE = 0
+
+TITLES = {
+    "labels": "1. Labels of BlogCatalog",
+    "new_nodes": "2. New nodes of BlogCatalog, and the same in the whole graph",
+    "communities": "3. Communities of com-Amazon",
+    "time_and_memory": "4. Time and memory (ratios: EDRep / skemb)",
+    "start": "5. Cold and warm start of skemb",
+}
 
 IMPORT = """
 import sklearn, numba
@@ -116,7 +124,7 @@ def main():
         libraries.remove("EDRep")
         print("EDRep is not installed (extra `bench`): skemb runs alone.")
     report = measure(arguments.data, libraries, arguments.quick)
-    print_report(report)
+    print_report(report, TITLES)
     if arguments.output:
         arguments.output.write_text(json.dumps(report, indent=2) + "\n")
 
@@ -306,12 +314,6 @@ def embed_with_edrep(graph, epochs):
     ).X
 
 
-def peak_memory():
-    """Return the peak resident memory of this process so far in MB."""
-    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 1e6
-
-
 def summarize(runs):
     """Return the medians over equal runs, with EDRep's ratios to skemb's."""
     figures = ("seconds", "before_fit_MB", "peak_MB")
@@ -464,40 +466,6 @@ def run_python(script, **variables):
         check=True,
     )
     return process.stdout
-
-
-# --- Report
-
-
-def print_report(report):
-    print(", ".join(f"{key} {value}" for key, value in report["environment"].items()))
-    titles = {
-        "labels": "1. Labels of BlogCatalog",
-        "new_nodes": "2. New nodes of BlogCatalog, and the same in the whole graph",
-        "communities": "3. Communities of com-Amazon",
-        "time_and_memory": "4. Time and memory (ratios: EDRep / skemb)",
-        "start": "5. Cold and warm start of skemb",
-    }
-    for key, title in titles.items():
-        print(f"\n### {title}\n")
-        print_table(report[key])
-
-
-def print_table(records):
-    header = [key.replace("_", " ") for key in records[0]]
-    rows = [[cell_text(value) for value in record.values()] for record in records]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for cells in [header, ["-" * width for width in widths], *rows]:
-        padded = [text.ljust(width) for text, width in zip(cells, widths, strict=True)]
-        print(f"| {' | '.join(padded)} |")
-
-
-def cell_text(value):
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.3f}" if value < 10 else f"{value:.1f}"
-    return str(value)
 
 
 if __name__ == "__main__":

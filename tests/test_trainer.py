@@ -56,15 +56,14 @@ def test_one_sided_training_is_the_reference(graph, walk_length, power):
     np.testing.assert_allclose(embedder.embedding_, expected, atol=1e-11)
 
 
-@pytest.mark.parametrize("walk_length", [1, 2])
-def test_two_sided_training_is_the_reference(directed_graph, walk_length):
-    A, max_iter, power = directed_graph.toarray(), 4, 0.5
+def train_two_sides(A, P, Q, power, n_components, max_iter):
+    """Return both sides, their priors and the losses of the naive twin, seeded by 5."""
     rows, columns = A.sum(axis=1), A.sum(axis=0)
-    P = reference.walk_matrix(A, walk_length, columns > 0)
-    Q = reference.walk_matrix(A.T, walk_length, rows > 0)
     row_prior, column_prior = prior_of(rows, power), prior_of(columns, power)
     random_state = np.random.RandomState(5)
-    X, Y = (random_vectors((50, 6), np.float64, random_state) for _ in range(2))
+    X, Y = (
+        random_vectors((n, n_components), np.float64, random_state) for n in A.shape
+    )
     X, Y = X * (rows > 0)[:, None], Y * (columns > 0)[:, None]
     losses = []
     for epoch in range(max_iter):
@@ -76,6 +75,16 @@ def test_two_sided_training_is_the_reference(directed_graph, walk_length):
         of_columns = reference.objective(Y, X, Q, row_prior, TEMPERATURE, 0.4, log_z)
         Y = reference.advance(Y, X, Q, row_prior, TEMPERATURE, 0.4, step)
         losses.append((of_rows + of_columns) / 2)
+    return X, Y, column_prior, losses
+
+
+@pytest.mark.parametrize("walk_length", [1, 2])
+def test_two_sided_training_is_the_reference(directed_graph, walk_length):
+    A, max_iter, power = directed_graph.toarray(), 4, 0.5
+    rows, columns = A.sum(axis=1), A.sum(axis=0)
+    P = reference.walk_matrix(A, walk_length, columns > 0)
+    Q = reference.walk_matrix(A.T, walk_length, rows > 0)
+    X, Y, column_prior, losses = train_two_sides(A, P, Q, power, 6, max_iter)
     with pytest.warns(UserWarning, match="rows of X have no affinity"):
         embedder = GraphEmbedder(
             6,
@@ -97,22 +106,9 @@ def test_two_sided_training_is_the_reference(directed_graph, walk_length):
 @pytest.mark.parametrize("power", [0.0, 0.6, 1.0])
 def test_bipartite_training_is_the_reference(interactions, power):
     A, max_iter = interactions.toarray(), 4
-    rows, columns = A.sum(axis=1), A.sum(axis=0)
+    rows = A.sum(axis=1)
     P, Q = reference.row_normalized(A), reference.row_normalized(A.T)
-    row_prior, column_prior = prior_of(rows, power), prior_of(columns, power)
-    random_state = np.random.RandomState(5)
-    X, Y = (random_vectors((n, 6), np.float64, random_state) for n in A.shape)
-    X, Y = X * (rows > 0)[:, None], Y * (columns > 0)[:, None]
-    losses = []
-    for epoch in range(max_iter):
-        step = 1 - epoch / max_iter
-        log_z = gaussian_log_z(Y, column_prior)
-        of_rows = reference.objective(X, Y, P, column_prior, TEMPERATURE, 0.4, log_z)
-        X = reference.advance(X, Y, P, column_prior, TEMPERATURE, 0.4, step)
-        log_z = gaussian_log_z(X, row_prior)
-        of_columns = reference.objective(Y, X, Q, row_prior, TEMPERATURE, 0.4, log_z)
-        Y = reference.advance(Y, X, Q, row_prior, TEMPERATURE, 0.4, step)
-        losses.append((of_rows + of_columns) / 2)
+    X, Y, column_prior, losses = train_two_sides(A, P, Q, power, 6, max_iter)
     with pytest.warns(UserWarning, match="2 of the 50 rows of X have no affinity"):
         embedder = BipartiteEmbedder(
             6,
