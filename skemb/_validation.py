@@ -19,13 +19,10 @@ def check_affinity(estimator, X, *, reset):
             "networkx.to_scipy_sparse_array(X), or of a bipartite graph "
             "networkx.bipartite.biadjacency_matrix(X, row_order)."
         )
-    if sp.issparse(X) and X.dtype.kind in "biu":
-        # Entries given twice are summed on the way to CSR, and int8 would overflow.
-        X = X.astype(np.float64)
     try:
         X = validate_data(
             estimator,
-            X,
+            _widened(X),
             reset=reset,
             accept_sparse="csr",
             order="C",
@@ -56,13 +53,42 @@ def _check_sums(X, *, reset):
     sums = row_sums(X)
     positive = sums[sums > 0]
     # In fit columns are summed as well; new rows must not depend on one another.
-    largest = positive.sum() if reset else positive.max(initial=0)
+    with np.errstate(over="ignore"):
+        largest = positive.sum() if reset else positive.max(initial=0)
     if largest > most or (positive < least).any():
         raise ValueError(
             f"X must have sums of rows from {least:.1e} that add up to {most:.1e} at "
             f"most in {X.dtype}, got {positive.min():.1e} to {positive.max():.1e}: "
             "rescale its weights."
         )
+
+
+def check_entries(X, name="X"):
+    """Return the entries of X in new CSR: those given twice summed, none of them zero.
+
+    Integers keep their dtype unless a sum needs a wider one.
+    """
+    entries = sp.csr_array(
+        check_array(
+            _widened(X),
+            accept_sparse="csr",
+            dtype="numeric",
+            copy=True,
+            input_name=name,
+        )
+    )
+    entries.sum_duplicates()
+    if sp.issparse(X) and (entries.data.astype(X.dtype) == entries.data).all():
+        entries.data = entries.data.astype(X.dtype, copy=False)
+    entries.eliminate_zeros()
+    return entries
+
+
+def _widened(X):
+    """Return sparse integers in 64 bits: on the way to CSR, sums of int8 overflow."""
+    if not sp.issparse(X) or X.dtype.kind not in "biu":
+        return X
+    return X.astype(np.uint64 if X.dtype.kind == "u" else np.int64)
 
 
 def row_sums(X):

@@ -3,11 +3,10 @@
 from functools import partial
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 
-from skemb._validation import check_test_size, is_integer
+from skemb._validation import check_entries, check_test_size, is_integer
 from skemb.model_selection import split_entries
 
 
@@ -158,7 +157,7 @@ def make_ranking_scorer(metric=ndcg_at_k, *, k=10, test_size=0.2, random_state=0
         ``scorer(estimator, X, y=None)``, to be passed as ``scoring``, alone or as one
         of a dict. The estimator has ``recommend(X, n_items)``, which returns a pair of
         columns and scores, or is a Pipeline that ends in one; steps before it must keep
-        the columns and their order.
+        the columns and their order. Tables other than those of pandas become arrays.
 
     Raises
     ------
@@ -237,9 +236,7 @@ def _hits(truth, ranked, k):
 
     Both are of the rows that have any.
     """
-    # A copy, for scipy puts the entries of what it compares in order.
-    truth = check_array(truth, accept_sparse="csr", copy=True, input_name="truth")
-    truth = sp.csr_array(truth)
+    truth = check_entries(truth, "truth")
     ranked = _check_ranked(ranked, truth.shape)
     if k is None:
         k = ranked.shape[1]
@@ -266,7 +263,7 @@ def _check_ranked(ranked, shape):
             f"ranked must have shape ({shape[0]}, n_ranked), a row for each of truth, "
             f"got {ranked.shape}: pass the columns that recommend returns."
         )
-    if not np.issubdtype(ranked.dtype, np.integer):
+    if ranked.dtype.kind not in "iu":
         raise ValueError(
             f"ranked must hold column indices, got dtype {ranked.dtype}: pass the "
             "columns that recommend returns, not their scores or names."

@@ -4,9 +4,9 @@ from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 
-from skemb._validation import check_test_size
+from skemb._validation import check_entries, check_test_size
 
 
 def split_entries(X, test_size=0.2, random_state=None):
@@ -53,7 +53,7 @@ def split_entries(X, test_size=0.2, random_state=None):
            [0, 0, 0, 0]])
     """
     check_test_size(test_size)
-    entries = _entries_of(X)
+    entries = check_entries(X)
     counts = np.diff(entries.indptr)
     if isinstance(test_size, Integral):
         n_hidden = np.full(len(counts), test_size)
@@ -67,21 +67,6 @@ def split_entries(X, test_size=0.2, random_state=None):
     hidden = np.empty(entries.nnz, dtype=bool)
     hidden[order] = place < np.repeat(n_hidden, counts)
     return _part(X, entries, ~hidden), _part(X, entries, hidden)
-
-
-def _entries_of(X):
-    """Return the entries of X in CSR, those given twice summed and zeros left out."""
-    dtype = X.dtype if sp.issparse(X) and X.dtype.kind in "biu" else None
-    if dtype is not None:
-        X = X.astype(np.int64)  # sums of int8 would overflow
-    entries = sp.csr_array(
-        check_array(X, accept_sparse="csr", dtype="numeric", copy=True, input_name="X")
-    )
-    entries.sum_duplicates()
-    if dtype is not None and (entries.data.astype(dtype) == entries.data).all():
-        entries.data = entries.data.astype(dtype)
-    entries.eliminate_zeros()
-    return entries
 
 
 def _part(X, entries, chosen):

@@ -95,6 +95,14 @@ def test_entries_at_zero_or_below_are_not_true(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("dtype", "count"), [(np.int8, 100), (np.uint8, 128)])
+def test_true_entries_in_parts_are_summed(metric, dtype, count):
+    parts = np.array([count, count, 1], dtype=dtype)
+    truth = sp.coo_array((parts, ([0, 0, 1], [3, 3, 2])), shape=(2, 5))
+    assert metric(truth, [[3, 0], [2, 4]]) == 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_truth_is_not_changed(metric):
     arrays = np.array([1.0, 2.0, 3.0]), np.array([2, 0, 0]), np.array([0, 3, 3])
     for array in arrays:

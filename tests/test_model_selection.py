@@ -95,6 +95,13 @@ def test_small_integers_are_widened_where_their_sum_needs_it(dtype):
     assert test.nnz == 0
 
 
+def test_the_largest_integers_stay():
+    X = np.array([[2**63, 2**63 + 5]], dtype=np.uint64)
+    train, test = split_entries(sp.csr_array(X), 1, random_state=0)
+    assert train.dtype == test.dtype == np.uint64
+    np.testing.assert_array_equal((train + test).toarray(), X)
+
+
 def test_random_state(interactions):
     def hidden(seed):
         return dense(split_entries(interactions, 0.3, seed)[1])
