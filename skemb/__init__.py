@@ -1,8 +1,15 @@
 """Embedding estimators for scikit-learn."""
 
 from skemb._bipartite import BipartiteEmbedder
+from skemb._cooccurrence import CooccurrenceEmbedder
 from skemb._graph import GraphEmbedder
+from skemb._text import TextEmbedder
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["BipartiteEmbedder", "GraphEmbedder"]
+__all__ = [
+    "BipartiteEmbedder",
+    "CooccurrenceEmbedder",
+    "GraphEmbedder",
+    "TextEmbedder",
+]

@@ -1,10 +1,9 @@
-"""What all embedders share: parameters, the template of fit, transform and score."""
+"""What all embedders share: parameters and the template of fit."""
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from copy import deepcopy
 from numbers import Integral, Real
-from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
@@ -14,22 +13,14 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from skemb._compat import CallbackSupportMixin, Interval, StrOptions, fit_context
-from skemb._normalizer import log_of, normalizer_of
+from skemb._compat import CallbackSupportMixin, Interval, StrOptions
+from skemb._normalizer import normalizer_of
 from skemb._operators import SparseOperator
 from skemb._parallel import Workers
-from skemb._trainer import (
-    Side,
-    conditional_of,
-    embed,
-    log_likelihood,
-    pull_of,
-    random_vectors,
-    train,
-)
-from skemb._validation import check_affinity, check_start, warn_empty_rows
+from skemb._progress import Progress
+from skemb._trainer import Side, pull_of, random_vectors, train
+from skemb._validation import check_start, column_sums, row_sums
 
 
 class BaseEmbedder(
@@ -55,66 +46,52 @@ class BaseEmbedder(
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
-    # Steps that embed a row: they leave it, in the mean, nearer to the optimum of its
-    # loss than training does.
-    _n_steps = 10
+    # Tasks of ``_training_data`` that may take as long as epochs do.
+    _n_preparations = 0
 
     @abstractmethod
-    def _pulls(self, X, workers):
+    def _training_data(self, X, progress, workers):
+        """Return what X says, checked: all that the other hooks ask for."""
+
+    @abstractmethod
+    def _pulls(self, data, workers):
         """Return, for each side in training, its operator and its strength (n,).
 
-        One side is its own contexts; of two, the first holds the rows of X. The
+        One side is its own contexts; of two, the first holds the vectors offered. The
         strength is a vector's total affinity as a context, zero if it does not count.
         """
 
-    def _check_training(self, X):
-        return check_affinity(self, X, reset=True)
+    @abstractmethod
+    def _attributes(self, sides, data, losses, workers):
+        """Return the fitted attributes as of the sides' vectors."""
 
-    def _fit_temperature(self, X, pulls):
+    @abstractmethod
+    def _fitted_vectors(self, data):
+        """Return the vectors of the last fit, of each of two sides."""
+
+    @abstractmethod
+    def _warn(self, sides):
+        """Warn of vectors that could not be trained."""
+
+    def _fit_temperature(self, data, pulls):
         return self.temperature
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the vectors of rows and contexts.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_contexts)
-            Non-negative affinities. CSR of float32 or float64 is used as it is;
-            everything else is converted to it.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The fitted embedder.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, or X has another shape than the embedder
-            takes, negative or non-finite entries, or weights too large or small to be
-            summed.
-        TypeError
-            If X is a graph object rather than a matrix.
-        """
+    def _fit(self, X, y):
+        """Learn the vectors of rows and contexts; return the training data."""
         with _all_or_nothing(self), Workers(self.n_jobs) as workers:
-            affinity = self._check_training(X)
+            progress = Progress(self, X, y, self._n_preparations)
+            data = self._training_data(X, progress, workers)
             random_state = check_random_state(self.random_state)
-            pulls = self._pulls(affinity, workers)
-            dtype = affinity.dtype
-            temperature = self._fit_temperature(affinity, pulls)
+            pulls = self._pulls(data, workers)
+            temperature = self._fit_temperature(data, pulls)
             sides, from_random = self._start(
-                pulls, temperature, dtype, random_state, workers
+                data, pulls, temperature, random_state, workers
             )
 
             def attributes(losses):
-                return self._attributes(sides, affinity, losses, workers)
+                return self._attributes(sides, data, losses, workers)
 
-            progress = _Progress(
-                self, X, y, lambda losses: deepcopy(attributes(losses))
-            )
+            progress.snapshot = lambda losses: deepcopy(attributes(losses))
             losses = train(
                 sides,
                 mean_penalty=self.mean_penalty,
@@ -127,12 +104,14 @@ class BaseEmbedder(
             fitted = attributes(losses)
             vars(self).update(fitted)
             progress.close(fitted)
-            warn_empty_rows(sides[0].operator.pulled)
-        return self
+            self._warn(sides)
+        return data
 
-    def _start(self, pulls, temperature, dtype, random_state, workers):
+    def _start(self, data, pulls, temperature, random_state, workers):
         """Return the sides at their first vectors, and whether those are random."""
-        given = self._given_vectors([operator.shape[0] for operator, _ in pulls], dtype)
+        dtype = pulls[0][0].dtype
+        n_vectors = [operator.shape[0] for operator, _ in pulls]
+        given = self._given_vectors(data, n_vectors, dtype)
         sides = []
         for operator, strength in pulls:
             shape = (operator.shape[0], self.n_components)
@@ -148,10 +127,10 @@ class BaseEmbedder(
             side.normalizer.start(side.vectors, random_state)
         return sides, not given
 
-    def _given_vectors(self, n_vectors, dtype):
+    def _given_vectors(self, data, n_vectors, dtype):
         """Return the vectors to start from, for as many sides as there are some."""
-        if self.warm_start and hasattr(self, "embedding_"):
-            fitted = [self.embedding_, self._conditional.contexts][-len(n_vectors) :]
+        if self.warm_start and hasattr(self, "n_iter_"):
+            fitted = self._fitted_vectors(data)[-len(n_vectors) :]
             name = "the embedding of the last fit (warm_start=True)"
         elif isinstance(self.init, str):
             return []
@@ -162,137 +141,13 @@ class BaseEmbedder(
             for vectors, n in zip(fitted, n_vectors, strict=False)
         ]
 
-    def _attributes(self, sides, affinity, losses, workers):
-        """Return the fitted attributes as of the sides' vectors."""
-        conditional = conditional_of(sides, self.mean_penalty, workers)
-        return {
-            "embedding_": self._embed(affinity, conditional, workers)[0],
-            "context_embedding_": conditional.contexts,
-            "log_prior_": log_of(conditional.normalizer.prior),
-            "loss_curve_": np.array(losses),
-            "n_iter_": len(losses),
-            "_conditional": conditional,
-        }
-
-    def _embed(self, affinity, conditional, workers):
-        """Return the embedding of rows of affinities, and their operator."""
-        operator = SparseOperator(affinity, conditional.mass)
-        return embed(operator, conditional, self._n_steps, workers), operator
-
-    def fit_transform(self, X, y=None):
-        """Fit to X and return its embedding, the same as ``fit(X).transform(X)``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_contexts)
-            Non-negative affinities.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        embedding : ndarray of shape (n_rows, n_components)
-            A copy of ``embedding_``: unit rows, or zero for rows without affinity.
-        """
-        # What follows in a Pipeline may work in place.
-        return self.fit(X, y).embedding_.copy()
-
-    def transform(self, X):
-        """Embed rows, seen in fit or not, from their affinities to the contexts of fit.
-
-        Each row goes down its own loss with the contexts fixed: it gets the same vector
-        alone, in a batch or in another order, to rounding. Costs ten passes (five in
-        BipartiteEmbedder) of O(n_rows (n_gaussians n_components + n_components²)) and
-        one of O(nnz n_components).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_contexts)
-            Non-negative affinities of the rows to the contexts seen in fit.
-
-        Returns
-        -------
-        embedding : ndarray of shape (n_rows, n_components)
-            Unit rows, in the dtype of fit; zero, with one warning, for rows without
-            affinity to any context known from fit.
-
-        Raises
-        ------
-        ValueError
-            If X has another width than in fit, or negative or non-finite entries.
-        """
-        check_is_fitted(self, "embedding_")
-        affinity = check_affinity(self, X, reset=False)
-        with Workers(self.n_jobs) as workers:
-            embedding, operator = self._embed(affinity, self._conditional, workers)
-        warn_empty_rows(operator.pulled)
-        return embedding
-
-    def score_samples(self, X):
-        """Return the log likelihood of each row's affinities.
-
-        It is Σ_j P_ij log p(j | i) at the row's embedding, in nats, with the
-        normaliser exact, so that scores can be compared between temperatures and
-        numbers of Gaussians; and so at a cost of O(n_rows n_contexts n_components).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_contexts)
-            Non-negative affinities of the rows to the contexts seen in fit.
-
-        Returns
-        -------
-        log_likelihood : ndarray of shape (n_rows,)
-            Zero for rows without affinity.
-
-        Raises
-        ------
-        ValueError
-            If X is not what ``transform`` takes.
-        """
-        return self._score_rows(X)[0]
-
-    def score(self, X, y=None):
-        """Return the mean log likelihood of the rows that have affinities.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_contexts)
-            Non-negative affinities of the rows to the contexts seen in fit.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-            Mean of ``score_samples`` over the rows with affinity, in nats; higher is
-            better.
-
-        Raises
-        ------
-        ValueError
-            If X is not what ``transform`` takes, or has no row with affinities.
-        """
-        log_likelihoods, pulled = self._score_rows(X)
-        if not pulled.any():
-            raise ValueError(
-                f"X must have a row with affinities to be scored, got {len(pulled)} "
-                "without any to the contexts known from fit."
-            )
-        return float(log_likelihoods[pulled].mean())
-
-    def _score_rows(self, X):
-        """Return the log likelihood of each row and whether it has affinities."""
-        check_is_fitted(self, "embedding_")
-        affinity = check_affinity(self, X, reset=False)
-        with Workers(self.n_jobs) as workers:
-            embedding, operator = self._embed(affinity, self._conditional, workers)
-            out = log_likelihood(embedding, operator, self._conditional, workers)
-        return out, operator.pulled
+    @property
+    def _dtype(self):
+        return self._conditional.contexts.dtype
 
     @property
     def _n_features_out(self):
-        return self.embedding_.shape[1]
+        return self._conditional.contexts.shape[1]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -300,6 +155,14 @@ class BaseEmbedder(
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def two_sided_pulls(X):
+    """Return the pulls of rows on columns and of columns on rows, both in one step."""
+    rows, columns = row_sums(X), column_sums(X)
+    of_rows = SparseOperator(X, (columns > 0).astype(np.float64))
+    of_columns = SparseOperator(X.T.tocsr(), (rows > 0).astype(np.float64))
+    return [(of_rows, rows), (of_columns, columns)]
 
 
 def context_prior(strength, power):
@@ -331,40 +194,3 @@ def _all_or_nothing(estimator):
             delattr(estimator, name)
         vars(estimator).update(before)
         raise
-
-
-class _Progress:
-    """Tells scikit-learn's callbacks, and the screen if asked, of every epoch."""
-
-    def __init__(self, estimator, X, y, snapshot):
-        self._subject = {"estimator": estimator, "X": X, "y": y}
-        self._snapshot = snapshot
-        self._context = estimator._init_callback_context(
-            max_subtasks=estimator.max_iter
-        )
-        self._context.call_on_fit_task_begin(**self._subject)
-
-    def begin(self):
-        """Announce an epoch."""
-        self._task = self._context.subcontext(task_name="epoch")
-        self._task.call_on_fit_task_begin(**self._subject)
-        self._started = perf_counter()
-
-    def end(self, losses):
-        """Report an epoch; return whether a callback asks to stop."""
-        estimator = self._subject["estimator"]
-        if estimator.verbose:
-            seconds = perf_counter() - self._started
-            print(  # noqa: T201 - what verbose asks for
-                f"[{type(estimator).__name__}] epoch {len(losses)}/{estimator.max_iter}"
-                f"  loss {losses[-1]:.6f}  {seconds:.2f} s"
-            )
-        return self._task.call_on_fit_task_end(
-            **self._subject, reconstruction_attributes=lambda: self._snapshot(losses)
-        )
-
-    def close(self, attributes):
-        """Announce the end of the fit."""
-        self._context.call_on_fit_task_end(
-            **self._subject, reconstruction_attributes=lambda: attributes
-        )

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.special import entr
 from sklearn.utils.validation import check_is_fitted
 
-from skemb._base import BaseEmbedder
+from skemb._base import two_sided_pulls
 from skemb._compat import StrOptions
 from skemb._normalizer import log_of
-from skemb._operators import SparseOperator
 from skemb._parallel import Workers
+from skemb._row_embedder import RowEmbedder
 from skemb._trainer import best_contexts
 from skemb._validation import (
     check_affinity,
@@ -19,7 +19,6 @@ from skemb._validation import (
     check_n_items,
     column_sums,
     row_blocks_of,
-    row_sums,
 )
 
 
@@ -52,7 +51,7 @@ def mutual_information(X, rows, columns):
     return entr(rows / total).sum() + entr(columns / total).sum() - joint
 
 
-class BipartiteEmbedder(BaseEmbedder):
+class BipartiteEmbedder(RowEmbedder):
     r"""Embed rows and columns of an interaction matrix: users and items, baskets, tags.
 
     With P the row-normalised and Q the column-normalised interactions, the unit vectors
@@ -210,10 +209,10 @@ class BipartiteEmbedder(BaseEmbedder):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseEmbedder._parameter_constraints,
+        **RowEmbedder._parameter_constraints,
         "temperature": [
             StrOptions({"auto"}),
-            *BaseEmbedder._parameter_constraints["temperature"],
+            *RowEmbedder._parameter_constraints["temperature"],
         ],
     }
     _n_steps = 5
@@ -247,27 +246,24 @@ class BipartiteEmbedder(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit_temperature(self, X, pulls):
+    def _fit_temperature(self, data, pulls):
         if self.temperature != "auto":
             return self.temperature
         (_, rows), (_, columns) = pulls
         # The lower t, the further unit vectors can tell p(j | i) from p_j; what they
         # have to tell is, in the mean, the mutual information. The factor is one for
         # many data sets (benchmarks/bipartite_parameters.py), and best on few.
-        information = max(mutual_information(X, rows, columns), 0.1)
+        information = max(mutual_information(data, rows, columns), 0.1)
         return float(np.clip(0.8 / information, 0.1, 1))
 
-    def _pulls(self, X, workers):
-        rows, columns = row_sums(X), column_sums(X)
-        of_rows = SparseOperator(X, (columns > 0).astype(np.float64))
-        of_columns = SparseOperator(X.T.tocsr(), (rows > 0).astype(np.float64))
-        return [(of_rows, rows), (of_columns, columns)]
+    def _pulls(self, data, workers):
+        return two_sided_pulls(data)
 
-    def _attributes(self, sides, affinity, losses, workers):
-        attributes = super()._attributes(sides, affinity, losses, workers)
+    def _attributes(self, sides, data, losses, workers):
+        attributes = super()._attributes(sides, data, losses, workers)
         attributes["column_embedding_"] = attributes.pop("context_embedding_")
         attributes["column_log_prior_"] = attributes.pop("log_prior_")
-        popularity = column_sums(affinity)
+        popularity = column_sums(data)
         attributes["column_popularity_"] = popularity / (popularity.sum() or 1)
         attributes["temperature_"] = float(sides[0].normalizer.temperature)
         return attributes
@@ -307,7 +303,7 @@ class BipartiteEmbedder(BaseEmbedder):
             If X is not what ``transform`` takes, or a row has fewer than ``n_items``
             columns left.
         """
-        check_is_fitted(self, "embedding_")
+        check_is_fitted(self, "n_iter_")
         affinity = check_affinity(self, X, reset=False)
         check_n_items(n_items, affinity.shape[1])
         excluded = affinity if exclude_known else affinity[:, :0]

@@ -1,7 +1,23 @@
 """What scikit-learn keeps private or has not always had, imported here alone."""
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils._param_validation import Interval, StrOptions
+
+# What scikit-learn allows for the parameters that are passed on to its vectorizer.
+VECTORIZER_CONSTRAINTS = {
+    name: CountVectorizer._parameter_constraints[name]
+    for name in (
+        "lowercase",
+        "token_pattern",
+        "ngram_range",
+        "stop_words",
+        "min_df",
+        "max_df",
+        "max_features",
+        "vocabulary",
+    )
+}
 
 try:  # scikit-learn >= 1.9
     from sklearn.callback import CallbackSupportMixin
@@ -26,4 +42,10 @@ except ImportError:
             return _SilentContext()
 
 
-__all__ = ["CallbackSupportMixin", "Interval", "StrOptions", "fit_context"]
+__all__ = [
+    "VECTORIZER_CONSTRAINTS",
+    "CallbackSupportMixin",
+    "Interval",
+    "StrOptions",
+    "fit_context",
+]

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from skemb._base import BaseEmbedder
 from skemb._compat import Interval
 from skemb._operators import WalkOperator
+from skemb._row_embedder import RowEmbedder
 from skemb._validation import (
     check_node_order,
     check_square,
@@ -17,7 +17,7 @@ from skemb._validation import (
 )
 
 
-class GraphEmbedder(BaseEmbedder):
+class GraphEmbedder(RowEmbedder):
     r"""Embed the nodes of a graph so that those joined by short walks lie close.
 
     With P the mean of the first ``walk_length`` powers of the row-normalised affinity
@@ -158,7 +158,7 @@ class GraphEmbedder(BaseEmbedder):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseEmbedder._parameter_constraints,
+        **RowEmbedder._parameter_constraints,
         "walk_length": [Interval(Integral, 1, None, closed="left")],
         "symmetric": ["boolean"],
     }
@@ -196,14 +196,14 @@ class GraphEmbedder(BaseEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _check_training(self, X):
+    def _training_data(self, X, progress, workers):
         check_node_order(X)
-        affinity = super()._check_training(X)
+        affinity = super()._training_data(X, progress, workers)
         check_square(affinity)
         return affinity
 
-    def _pulls(self, X, workers):
-        rows, columns = row_sums(X), column_sums(X)
+    def _pulls(self, data, workers):
+        X, rows, columns = data, row_sums(data), column_sums(data)
         if self.symmetric:
             known = (rows > 0) | (columns > 0)
             warn_dead_ends(np.count_nonzero((rows == 0) & known))

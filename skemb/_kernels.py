@@ -201,3 +201,64 @@ def best_columns(scores, columns, best):
             heap[0], heap[end] = heap[end], heap[0]
             names[0], names[end] = names[end], names[0]
             _settle(heap, names, 0, end)
+
+
+@_jit()
+def place_words(words, ends, places):
+    """Write where each word stands in ``words`` (n,) to ``places`` (k,), word by word.
+
+    ``ends`` (V,) holds where each word's places begin, and is moved to where they end.
+    Negative words stand for the ends of documents, and get no place.
+    """
+    for place in range(words.shape[0]):
+        word = words[place]
+        if word >= 0:
+            places[ends[word]] = place
+            ends[word] += 1
+
+
+@_jit()
+def _add_side(words, strides, place, step, reach, counts, met, n_met):
+    """Add what stands on one side of a place to ``counts`` (V,); return ``n_met``.
+
+    The rest is as in ``count_met``; words met for the first time join ``met`` (V,).
+    """
+    weight = reach
+    neighbor = place + step
+    while weight > 0 and 0 <= neighbor < words.shape[0] and words[neighbor] >= 0:
+        word = words[neighbor]
+        if counts[word] == 0:
+            met[n_met] = word
+            n_met += 1
+        counts[word] += weight
+        weight -= strides[word]
+        neighbor += step
+    return n_met
+
+
+@_jit()
+def count_met(words, ends, places, strides, reach, kept, start, n_met, begins, out):
+    """Count which words stand near which, for words start..start+b; write to ``n_met``.
+
+    A neighbour weighs 1, less the ``strides`` (V,) of the words in between by
+    ``reach``, all of them integers; times the ``kept`` (V,) of both. ``places`` (n,)
+    and ``ends`` (V,) say where in ``words`` each word stands. ``n_met`` (b,) receives
+    how many words each of them meets. ``out`` holds nothing, or two arrays (nnz,):
+    which words, and their weights, for word i from ``begins[i]`` on.
+    """
+    counts = np.zeros(ends.shape[0], dtype=np.int64)
+    met = np.empty(ends.shape[0], dtype=np.int32)
+    for i in range(n_met.shape[0]):
+        word = start + i
+        size = 0
+        for k in range(ends[word - 1] if word > 0 else 0, ends[word]):
+            size = _add_side(words, strides, places[k], -1, reach, counts, met, size)
+            size = _add_side(words, strides, places[k], 1, reach, counts, met, size)
+        n_met[i] = size
+        for k in range(size):
+            other = met[k]
+            if len(out) > 0:
+                weight = counts[other] * (kept[word] * kept[other])
+                out[0][begins[word] + k] = other
+                out[1][begins[word] + k] = weight / reach
+            counts[other] = 0

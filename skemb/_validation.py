@@ -1,11 +1,17 @@
 """Checks of what users pass, beyond scikit-learn's own, each with one clear message."""
 
+import sys
 import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_array, validate_data
+
+from skemb._parallel import row_blocks
+
+# Options of text analyzers that only those of words have.
+_OF_WORDS = ("token_pattern", "stop_words")
 
 
 def check_affinity(estimator, X, *, reset):
@@ -26,7 +32,7 @@ def check_affinity(estimator, X, *, reset):
             reset=reset,
             accept_sparse="csr",
             order="C",
-            dtype=(np.float64, np.float32) if reset else estimator.embedding_.dtype,
+            dtype=(np.float64, np.float32) if reset else estimator._dtype,
             ensure_non_negative=True,
         )
     except ValueError as error:
@@ -91,6 +97,16 @@ def _widened(X):
     return X.astype(np.uint64 if X.dtype.kind == "u" else np.int64)
 
 
+def given_once(X):
+    """Return CSR in which each entry is given once, and none is zero: X if it is so."""
+    if X.has_canonical_format and X.data.all():
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    return X
+
+
 def row_sums(X):
     """Return the sums of the rows of CSR, in float64."""
     ones = np.ones(X.shape[1])
@@ -107,7 +123,8 @@ def row_blocks_of(X):
     """Yield CSR in blocks of rows, copied."""
     # Blocks, since products copy to float64, and products, since X.sum sorts the
     # entries of the caller's matrix under some versions of scipy.
-    return (X[start : start + 2**16] for start in range(0, X.shape[0], 2**16))
+    n_rows = X.shape[0]
+    return (X[start:stop] for start, stop in row_blocks(n_rows, X.nnz // n_rows))
 
 
 def check_square(X):
@@ -118,6 +135,16 @@ def check_square(X):
             f"{X.shape}: row i and column i are the same node. A list of edges becomes "
             "one with scipy.sparse.coo_array((weights, (sources, targets)), "
             "shape=(n_nodes, n_nodes))."
+        )
+
+
+def check_cooccurrences(X):
+    """Refuse a matrix of co-occurrences that is not square."""
+    if X.shape[0] != X.shape[1]:
+        raise ValueError(
+            "X must be a square co-occurrence matrix of shape (n_features, n_features) "
+            f'with affinity="precomputed", got shape {X.shape}: row i and column i are '
+            'the same feature. Counts of features in contexts take affinity="rows".'
         )
 
 
@@ -161,6 +188,12 @@ def check_n_items(n_items, n_columns):
         )
 
 
+def check_positive(value, name):
+    """Refuse what is not an integer of at least one."""
+    if not is_integer(value) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+
+
 def check_items_left(columns, n_items):
     """Refuse rows that know too many columns to get as many again; -1 stands for none.
 
@@ -188,25 +221,150 @@ def check_test_size(test_size):
         )
 
 
-def warn_empty_rows(pulled):
+def check_documents(raw_documents):
+    """Refuse what is no sequence of documents, or whose items are something else."""
+    if isinstance(raw_documents, str | bytes):
+        raise ValueError(
+            "Iterable over raw text documents expected, string object received: pass "
+            "raw_documents=[document] for a single one."
+        )
+    if hasattr(raw_documents, "columns") or sp.issparse(raw_documents):
+        raise ValueError(
+            "raw_documents must be one column of documents, got a "
+            f"{type(raw_documents).__name__}: select the column itself, "
+            'as by table["text"], or by "text" and not ["text"] in a ColumnTransformer.'
+        )
+    if not hasattr(raw_documents, "__iter__"):
+        raise ValueError(
+            "raw_documents must be an iterable of documents, got "
+            f"{raw_documents!r} of type {type(raw_documents).__name__}."
+        )
+
+
+def check_document(document, index, *, as_tokens):
+    """Refuse a document that is text where tokens are expected, or the reverse."""
+    is_text = isinstance(document, str | bytes)
+    shown = f"{document!r:.40} of type {type(document).__name__}"
+    if as_tokens and (is_text or not hasattr(document, "__iter__")):
+        raise ValueError(
+            f'raw_documents must be lists of tokens with analyzer="tokens", got '
+            f'{shown} at position {index}: split it, or set analyzer="word".'
+        )
+    if not as_tokens and not is_text:
+        raise ValueError(
+            f"raw_documents must be strings, got {shown} at position {index}: set "
+            'analyzer="tokens" for lists of tokens, and fill what is missing with "".'
+        )
+
+
+def check_tokens(document):
+    """Return a document's tokens as a list, refusing those that are not strings."""
+    if isinstance(document, str | bytes) or not hasattr(document, "__iter__"):
+        raise ValueError(
+            "analyzer must make a list of words of a document, got "
+            f"{document!r:.40} of type {type(document).__name__}."
+        )
+    tokens = list(document)
+    for kind in set(map(type, tokens)):
+        if not issubclass(kind, str):
+            wrong = next(token for token in tokens if type(token) is kind)
+            raise ValueError(
+                f"raw_documents must have tokens that are strings, got {wrong!r:.40} "
+                f"of type {kind.__name__}: convert tokens by str."
+            )
+    return tokens
+
+
+def check_ngram_range(ngram_range):
+    """Refuse what is not a shortest and a longest length."""
+    if not (
+        len(ngram_range) == 2
+        and all(map(is_integer, ngram_range))
+        and 1 <= ngram_range[0] <= ngram_range[1]
+    ):
+        raise ValueError(
+            "ngram_range must be two integers (min_n, max_n) with "
+            f"1 <= min_n <= max_n, got {ngram_range!r}."
+        )
+
+
+def check_words(words, name, vocabulary):
+    """Return the indices of words in a vocabulary, refusing those it does not have."""
+    words = [words] if isinstance(words, str) else words
+    for word in words:
+        if not isinstance(word, str) or word not in vocabulary:
+            raise ValueError(
+                f"{name} must hold words of the vocabulary, got {word!r}: it was not "
+                "in the documents of fit, or what says which words count left it out."
+            )
+    return [int(vocabulary[word]) for word in words]
+
+
+def check_writable_words(words):
+    """Refuse words that a format which separates by spaces would tear apart."""
+    for word in words:
+        if not word or any(letter.isspace() for letter in word):
+            raise ValueError(
+                "The vocabulary must have words without white space to be written in "
+                f"word2vec's text format, got {word!r}: pickle the embedder instead."
+            )
+
+
+def warn_empty_rows(known):
     """Warn, once for all of them, of rows that have no affinity and no direction."""
-    n_empty = np.count_nonzero(~pulled)
+    n_empty = np.count_nonzero(~known)
     if n_empty:
-        warnings.warn(
-            f"{n_empty} of the {len(pulled)} rows of X have no affinity to any "
-            "context known from fit: their embedding is the zero vector.",
-            UserWarning,
-            stacklevel=4,  # the caller of fit or transform, beyond their decorators
+        _warn(
+            f"{n_empty} of the {len(known)} rows of X have no affinity to any "
+            "context known from fit: their embedding is the zero vector."
+        )
+
+
+def warn_unknown_documents(known):
+    """Warn, once for all of them, of documents without a word that has a vector."""
+    n_unknown = np.count_nonzero(~known)
+    if n_unknown:
+        _warn(
+            f"{n_unknown} of the {len(known)} documents have no word known from fit: "
+            "their embedding is the zero vector."
         )
 
 
 def warn_dead_ends(n_dead_ends):
     """Warn, once for all of them, of nodes that a one-sided graph cannot embed."""
     if n_dead_ends:
-        warnings.warn(
+        _warn(
             f"{n_dead_ends} nodes of X have incoming edges alone: with "
             "symmetric=True they are zero vectors, to the nodes that point to them "
-            "as well. Set symmetric=False, or fit X + X.T.",
-            UserWarning,
-            stacklevel=5,  # the caller of fit, beyond its decorator
+            "as well. Set symmetric=False, or fit X + X.T."
         )
+
+
+def warn_alone(known, kind, argument):
+    """Warn, once for all of them, of features or words that occur with no other."""
+    n_alone = np.count_nonzero(~known)
+    if n_alone:
+        _warn(
+            f"{n_alone} of the {len(known)} {kind} of {argument} co-occur with no "
+            "other: their vectors are zero, and they have no part in means."
+        )
+
+
+def warn_unused(analyzer, options, defaults):
+    """Warn of options that another analyzer would use, and this one does not."""
+    unused = {"word": (), "char": _OF_WORDS, "char_wb": _OF_WORDS}
+    for name in unused.get(analyzer, options):
+        if options[name] != defaults[name]:
+            _warn(f"{name}={options[name]!r} is not used with analyzer={analyzer!r}.")
+
+
+def _warn(message):
+    """Warn at the line of the caller that is neither ours nor scikit-learn's."""
+    level, frame = 1, sys._getframe()
+    while frame is not None and _top_package(frame) in ("skemb", "sklearn"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def _top_package(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0]

@@ -1,8 +1,114 @@
-"""Fixtures: small graphs and interactions, made afresh for each test that asks."""
+"""Fixtures: small data made afresh for each test that asks, and every embedder."""
+
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import BaseEstimator, clone
+
+from skemb import BipartiteEmbedder, CooccurrenceEmbedder, GraphEmbedder, TextEmbedder
+
+
+class Kind(NamedTuple):
+    """A way of training: with which data, and what the tests have to know of it."""
+
+    embedder: BaseEstimator
+    data: str  # the fixture that it is fitted to
+    zeros: dict  # names of its vectors, the ones offered first; which of them are zero
+    forms: list  # parameters under which it takes other ways through the package
+
+
+# Nodes of the directed graph.
+_DANGLING, _UNREACHABLE = [3, 4, 7, 11], [5, 6, 7, 16, 30, 42]
+
+KINDS = {
+    "graph": Kind(
+        GraphEmbedder(),
+        "graph",
+        {"embedding_": [], "context_embedding_": []},
+        [
+            {},
+            {"walk_length": 1},
+            {"n_gaussians": 4, "context_power": 0.75},
+            {"n_gaussians": 60},
+            {"n_components": 1},
+            {"n_components": 100},
+        ],
+    ),
+    "two-sided graph": Kind(
+        GraphEmbedder(symmetric=False),
+        "directed_graph",
+        {"embedding_": _DANGLING, "context_embedding_": _UNREACHABLE},
+        [{}, {"walk_length": 2}],
+    ),
+    "bipartite": Kind(
+        BipartiteEmbedder(),
+        "interactions",
+        {"embedding_": [3, 4], "column_embedding_": [5, 6]},
+        [
+            {},
+            {"n_gaussians": 1, "context_power": 0.0, "mean_penalty": 1.0},
+            {"n_gaussians": 6, "temperature": 0.3},
+            {"n_gaussians": 40},
+            {"n_components": 1},
+            {"n_components": 100},
+        ],
+    ),
+    "cooccurrence": Kind(
+        CooccurrenceEmbedder(),
+        "interactions",
+        {"feature_embedding_": [5, 6], "context_embedding_": [5, 6]},
+        [
+            {},
+            {"n_gaussians": 1, "context_power": 0.0, "mean_penalty": 1.0},
+            {"n_gaussians": 6, "smoothing": None},
+            {"n_components": 1},
+            {"n_components": 100},
+        ],
+    ),
+    "precomputed": Kind(
+        CooccurrenceEmbedder(affinity="precomputed"),
+        "directed_graph",
+        {"feature_embedding_": _DANGLING, "context_embedding_": _UNREACHABLE},
+        [{}, {"n_gaussians": 6}],
+    ),
+    "text": Kind(
+        TextEmbedder(),
+        "documents",
+        {"word_embedding_": [0], "context_embedding_": [0]},
+        [
+            {},
+            {"n_gaussians": 6, "mean_penalty": 1.0, "smoothing": None},
+            {"window": 2, "subsample": 0},
+            {"n_components": 1},
+            {"n_components": 100},
+        ],
+    ),
+}
+# A filter for tests that are not about the warnings of vectors that are zero.
+ZEROS = r"ignore:\d+ of the \d+ :UserWarning"
+
+
+def learned(embedder, X):
+    """Return all that a fit learned, and what it says about X, as hashes by name."""
+    fitted = {
+        name: value
+        for name, value in vars(embedder).items()
+        if name.endswith("_") and isinstance(value, np.ndarray)
+    }
+    learned = fitted | answers(embedder, X)
+    return {name: hash(value.tobytes()) for name, value in learned.items()}
+
+
+def answers(embedder, X):
+    """Return what the methods of a fitted embedder say about X, by name."""
+    names = ("transform", "score", "score_samples", "recommend")
+    return {
+        name: np.asarray(getattr(embedder, name)(X))
+        for name in names
+        if hasattr(embedder, name)
+    }
 
 
 def random_graph(n_nodes, density, seed, *, directed=False, dtype=np.float64):
@@ -47,6 +153,55 @@ def interactions():
     X[[3, 4]] = 0
     X[:, [5, 6]] = 0
     return sp.csr_array(X.astype(np.float64))
+
+
+@pytest.fixture
+def documents():
+    """Texts of 12 words each, out of 45 in a ring, and last one of a word alone."""
+    rng = np.random.default_rng(3)
+    words = np.array([f"word{k}" for k in range(45)])
+    places = rng.integers(0, 45, (49, 1)) + rng.poisson(4, (49, 12))
+    return np.array([*map(" ".join, words[places % 45]), "alone"], dtype=object)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    """The name of an embedder: each in turn, unless the test is parametrised by it."""
+    return request.param
+
+
+@pytest.fixture
+def parameters():
+    return {}
+
+
+@pytest.fixture
+def dtype():
+    return np.float64
+
+
+@pytest.fixture
+def embedder(kind, parameters):
+    options = {"n_components": 12, "max_iter": 15, "random_state": 0, **parameters}
+    return clone(KINDS[kind].embedder).set_params(**options)
+
+
+@pytest.fixture
+def X(request, kind, dtype):
+    """What the embedder is fitted to: sparse in ``dtype``, or documents."""
+    X = request.getfixturevalue(KINDS[kind].data)
+    return X.astype(dtype) if sp.issparse(X) else X
+
+
+@pytest.fixture
+def rows(X, rng):
+    """Forty rows that the embedder has not seen, the last without any affinity."""
+    if not sp.issparse(X):
+        return np.array([*X[39:0:-1] + " unseen", "unseen"], dtype=object)
+    shape = (40, X.shape[1])
+    A = np.where(rng.random(shape) < 0.2, rng.random(shape), 0)
+    A[-1] = 0
+    return sp.csr_array(A.astype(X.dtype))
 
 
 @pytest.fixture

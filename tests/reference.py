@@ -101,3 +101,41 @@ def embed(P, Y, prior, mean, temperature, mean_penalty, n_steps):
         repulsion = gaussian_gradient(X, weights, means, covariance, temperature)
         X = unit(curvature * X + pull - repulsion - mean_penalty * mean)
     return np.where(P.any(axis=1)[:, None], X, 0)
+
+
+def cooccurrences(X):
+    """How often features meet in the rows of X, none with itself.
+
+    A row adds to a pair the product of its counts over their sum.
+    """
+    met = X.T @ row_normalized(X)
+    np.fill_diagonal(met, 0)
+    return met
+
+
+def window_cooccurrences(documents, kept, window):
+    """Expected co-occurrences of words within windows, pair by pair.
+
+    A word counts with the share of it that is kept, and as that much of a distance,
+    a quarter at least.
+    """
+    met = np.zeros((len(kept), len(kept)))
+    stride = np.maximum(kept, 0.25)
+    for words in documents:
+        for i, first in enumerate(words):
+            distance = 0
+            for second in words[i + 1 :]:
+                weight = kept[first] * kept[second] * max(1 - distance / window, 0)
+                met[first, second] += weight
+                met[second, first] += weight
+                distance += stride[second]
+    return met
+
+
+def weighted_means(X, vectors, frequency, smoothing):
+    """Rows as means of feature vectors, by counts over smoothed frequencies."""
+    weights = np.ones(len(vectors))
+    if smoothing is not None:
+        weights = smoothing / (smoothing + frequency)
+    weights = weights * vectors.any(axis=1)
+    return row_normalized(X * weights) @ vectors

@@ -4,11 +4,14 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skemb import BipartiteEmbedder, GraphEmbedder
+from skemb import BipartiteEmbedder, CooccurrenceEmbedder, GraphEmbedder
 
 ESTIMATORS = [
     BipartiteEmbedder(),
     BipartiteEmbedder(n_gaussians=5, context_power=0.0, mean_penalty=1.0),
+    CooccurrenceEmbedder(),
+    CooccurrenceEmbedder(affinity="precomputed"),
+    CooccurrenceEmbedder(n_gaussians=5, smoothing=None, mean_penalty=1.0),
     GraphEmbedder(),
     GraphEmbedder(symmetric=False),
     GraphEmbedder(n_gaussians=5, context_power=0.75),
@@ -29,11 +32,12 @@ FURTHER_CHECKS = [
     "check_inplace_ensure_writeable",
 ]
 
-# The suite feeds rows without affinities, of which we warn, mixes arrays with
-# DataFrames, of which scikit-learn warns, and skips checks.
+# The suite feeds rows and features without affinities, of which we warn, mixes arrays
+# with DataFrames, of which scikit-learn warns, and skips checks.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names"),
     pytest.mark.filterwarnings("ignore:.*rows of X have no affinity:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*features of X co-occur with no:UserWarning"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
 ]
 

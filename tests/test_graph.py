@@ -1,13 +1,8 @@
-"""What GraphEmbedder promises beyond scikit-learn's checks, blind spots first."""
+"""What GraphEmbedder promises beyond what all embedders do."""
 
-import pickle
-
-import joblib
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
-from conftest import random_graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -24,7 +19,6 @@ from sklearn.preprocessing import StandardScaler
 
 from skemb import GraphEmbedder
 
-FORMATS = ["csr", "csc", "coo", "lil", "dok", "dia", "bsr"]
 ISOLATED = "ignore:.*rows of X have no affinity:UserWarning"
 DEAD_ENDS = "ignore:.*nodes of X have incoming edges alone:UserWarning"
 
@@ -36,210 +30,6 @@ def block_graph(n_blocks=3, size=30, seed=0):
     density = np.where(labels[:, None] == labels, 0.45, 0.04)
     upper = np.triu(rng.random(density.shape) < density, 1)
     return sp.csr_array((upper | upper.T).astype(np.float64)), labels
-
-
-def new_rows(graph, n_rows, seed=9):
-    """Return affinities of nodes never seen to those of the graph."""
-    rng = np.random.default_rng(seed)
-    A = np.where(rng.random((n_rows, graph.shape[0])) < 0.1, rng.random(), 0)
-    A[:, 0] = 0.5
-    return sp.csr_array(A)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {},
-        {"walk_length": 1},
-        {"symmetric": False, "walk_length": 2},
-        {"n_gaussians": 4, "context_power": 0.75},
-        {"n_gaussians": 60},
-        {"n_components": 1},
-        {"n_components": 100},
-    ],
-    ids=str,
-)
-class TestEveryForm:
-    def fitted(self, graph, dtype, parameters, **more):
-        options = {"n_components": 12, "max_iter": 15, "random_state": 0}
-        graph = graph.astype(dtype)
-        return GraphEmbedder(**{**options, **parameters, **more}).fit(graph), graph
-
-    def test_unit_rows_in_the_dtype_of_the_input(self, graph, dtype, parameters):
-        embedder, _ = self.fitted(graph, dtype, parameters)
-        for vectors in (embedder.embedding_, embedder.context_embedding_):
-            assert vectors.dtype == dtype
-            length = np.linalg.norm(vectors, axis=1)
-            np.testing.assert_allclose(length, 1, rtol=10 * np.finfo(dtype).eps)
-        assert np.isfinite(embedder.loss_curve_).all()
-
-    def test_fit_transform_is_fit_then_transform(self, graph, dtype, parameters):
-        embedder, graph = self.fitted(graph, dtype, parameters)
-        again = clone(embedder).fit_transform(graph)
-        np.testing.assert_array_equal(again, embedder.embedding_)
-        np.testing.assert_array_equal(embedder.transform(graph), embedder.embedding_)
-
-    def test_rows_alone_in_a_batch_and_reordered(self, graph, dtype, parameters):
-        embedder, graph = self.fitted(graph, dtype, parameters)
-        X = new_rows(graph, 40).astype(dtype)
-        batch = embedder.transform(X)
-        tolerance = 1e-5 if dtype == np.float32 else 1e-9
-        alone = np.vstack([embedder.transform(X[[i]]) for i in range(40)])
-        np.testing.assert_allclose(alone, batch, rtol=0, atol=tolerance)
-        order = np.random.default_rng(0).permutation(40)
-        np.testing.assert_allclose(
-            embedder.transform(X[order]), batch[order], rtol=0, atol=tolerance
-        )
-
-    def test_same_bytes_for_any_number_of_threads(self, graph, dtype, parameters):
-        first, graph = self.fitted(graph, dtype, parameters, n_jobs=1)
-        for n_jobs in (2, 4, -1):
-            other, _ = self.fitted(graph, dtype, parameters, n_jobs=n_jobs)
-            assert other.embedding_.tobytes() == first.embedding_.tobytes()
-            assert other.loss_curve_.tobytes() == first.loss_curve_.tobytes()
-
-
-def test_same_bytes_over_blocks_of_full_size(monkeypatch):
-    monkeypatch.setattr("skemb._parallel._BLOCK_SIZE", 2**18)
-    graph = random_graph(5000, 0.002, seed=0, dtype=np.float32)
-    graph += sp.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(5000, 5000))
-    graph = graph.astype(np.float32).tocsr()
-    fits = [
-        GraphEmbedder(
-            64,
-            walk_length=walk_length,
-            n_gaussians=n_gaussians,
-            max_iter=4,
-            random_state=0,
-            n_jobs=n_jobs,
-        ).fit(graph)
-        for walk_length, n_gaussians in [(1, 1), (2, 300)]
-        for n_jobs in (1, 2, 4)
-    ]
-    for first, *others in (fits[:3], fits[3:]):
-        for other in others:
-            assert other.embedding_.tobytes() == first.embedding_.tobytes()
-            assert other.loss_curve_.tobytes() == first.loss_curve_.tobytes()
-
-
-def test_same_bytes_wherever_arrays_lie_in_memory():
-    graph = block_graph(2, 5)[0] + sp.eye_array(10)
-    rng = np.random.default_rng(0)
-    results = set()
-    for _ in range(200):
-        fragments = [np.empty(size, np.uint8) for size in rng.integers(1, 400, 20)]
-        del fragments[::2]
-        embedder = GraphEmbedder(4, symmetric=False, max_iter=5, random_state=0)
-        results.add(embedder.fit_transform(graph).tobytes())
-    assert len(results) == 1
-
-
-@pytest.mark.parametrize("symmetric", [True, False])
-def test_precisions_agree(graph, symmetric):
-    double = GraphEmbedder(8, symmetric=symmetric, max_iter=5, random_state=0)
-    single = clone(double).fit_transform(graph.astype(np.float32))
-    np.testing.assert_allclose(single, double.fit_transform(graph), atol=1e-3)
-
-
-def containers(A):
-    """Yield every form of the same matrix, by name."""
-    for name in FORMATS:
-        yield f"{name}_array", getattr(sp, f"{name}_array")(A)
-        yield f"{name}_matrix", getattr(sp, f"{name}_matrix")(A)
-    for name in ("csr", "csc", "coo"):
-        yield f"{name} of int64", with_int64_indices(getattr(sp, f"{name}_array")(A))
-    yield "list", A.tolist()
-    yield "fortran", np.asfortranarray(A)
-    yield "DataFrame", pd.DataFrame(A)
-
-
-def with_int64_indices(A):
-    for name in ("row", "col") if A.format == "coo" else ("indices", "indptr"):
-        setattr(A, name, getattr(A, name).astype(np.int64))
-    return A
-
-
-@pytest.mark.filterwarnings(
-    ISOLATED, DEAD_ENDS, "ignore:X does not have valid feature names"
-)
-@pytest.mark.parametrize("symmetric", [True, False])
-def test_every_container_gives_the_same_embedding(symmetric):
-    A = (random_graph(20, 0.1, seed=5).toarray() + np.eye(20, k=1)).round(1)
-    embedder = GraphEmbedder(9, symmetric=symmetric, max_iter=6, random_state=0)
-    expected = embedder.fit_transform(A)
-    for name, X in containers(A):
-        got = clone(embedder).fit_transform(X)
-        np.testing.assert_allclose(got, expected, atol=1e-12, err_msg=name)
-        got = clone(embedder).fit(A).transform(X)
-        np.testing.assert_allclose(got, expected, atol=1e-12, err_msg=name)
-
-
-def test_unsorted_and_duplicate_entries(graph):
-    embedder = GraphEmbedder(9, max_iter=6, random_state=0)
-    expected = embedder.fit_transform(graph)
-    rng = np.random.default_rng(0)
-    rows, columns = graph.nonzero()
-    order = rng.permutation(2 * len(rows))
-    entries = sp.coo_array(
-        (
-            np.tile(graph.data / 2, 2)[order],
-            (np.tile(rows, 2)[order], np.tile(columns, 2)[order]),
-        ),
-        shape=graph.shape,
-    )
-    np.testing.assert_allclose(embedder.fit_transform(entries), expected, atol=1e-10)
-    # CSR that scipy has not put in order, each entry twice.
-    order = np.argsort(np.tile(rows, 2)[::-1], kind="stable")
-    messy = sp.csr_array(
-        (
-            np.tile(graph.data / 2, 2)[::-1][order],
-            np.tile(columns, 2)[::-1][order],
-            2 * graph.indptr,
-        ),
-        shape=graph.shape,
-    )
-    assert not messy.has_canonical_format
-    kept = messy.indices.copy()
-    np.testing.assert_allclose(embedder.fit_transform(messy), expected, atol=1e-10)
-    np.testing.assert_array_equal(messy.indices, kept)
-
-
-def test_integer_and_boolean_weights(graph):
-    links = (graph.toarray() > 0.5) | np.eye(60, dtype=bool)
-    embedder = GraphEmbedder(5, max_iter=4, random_state=0)
-    expected = embedder.fit_transform(links.astype(float))
-    for dtype in (bool, np.int8, np.int64, object):
-        X = links.astype(dtype)
-        got = GraphEmbedder(5, max_iter=4, random_state=0).fit_transform(X)
-        assert got.dtype == np.float64
-        np.testing.assert_allclose(got, expected, atol=1e-12)
-
-
-def test_read_only_memory_map(graph, tmp_path):
-    embedder = GraphEmbedder(8, max_iter=5, random_state=0)
-    expected = embedder.fit_transform(graph)
-    parts = {}
-    for name in ("data", "indices", "indptr"):
-        np.save(tmp_path / name, getattr(graph, name))
-        parts[name] = np.load(tmp_path / f"{name}.npy", mmap_mode="r")
-    mapped = sp.csr_array(tuple(parts.values()), shape=graph.shape)
-    np.testing.assert_array_equal(embedder.fit_transform(mapped), expected)
-    np.testing.assert_array_equal(embedder.transform(mapped), expected)
-    joblib.dump(embedder, tmp_path / "embedder")
-    loaded = joblib.load(tmp_path / "embedder", mmap_mode="r")
-    np.testing.assert_array_equal(loaded.transform(graph), expected)
-
-
-@pytest.mark.filterwarnings(ISOLATED, DEAD_ENDS)
-def test_input_is_not_changed(directed_graph):
-    before = directed_graph.copy()
-    for symmetric in (True, False):
-        GraphEmbedder(4, symmetric=symmetric, max_iter=3).fit(directed_graph)
-    for name in ("data", "indices", "indptr"):
-        np.testing.assert_array_equal(
-            getattr(directed_graph, name), getattr(before, name)
-        )
 
 
 def test_weights_count_by_row_only_in_proportion(graph):
@@ -372,27 +162,6 @@ def test_a_row_pulled_to_the_mean_context_alone_is_still_a_unit_vector():
     np.testing.assert_allclose(np.linalg.norm(Z, axis=1), 1)
 
 
-def test_fit_transform_returns_a_copy(graph):
-    embedder = GraphEmbedder(4, max_iter=3, random_state=0)
-    Z = embedder.fit_transform(graph)
-    expected = Z.copy()
-    Z[:] = 0
-    np.testing.assert_array_equal(embedder.embedding_, expected)
-
-
-@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e300])
-def test_init_of_any_length(graph, scale):
-    start = np.random.default_rng(0).standard_normal((60, 4))
-    for dtype in (np.float32, np.float64):
-        fits = [
-            GraphEmbedder(4, init=init, max_iter=3, random_state=0)
-            .fit_transform(graph.astype(dtype))
-            .astype(float)
-            for init in (start, scale * start)
-        ]
-        np.testing.assert_allclose(fits[0], fits[1], atol=1e-3)
-
-
 affinities = st.integers(1, 12).flatmap(
     lambda n: hnp.arrays(
         np.float64,
@@ -500,96 +269,6 @@ def test_grid_search_without_labels():
     search.fit(A)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.best_params_["temperature"] < 100
-
-
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_joblib_backends(backend):
-    A, labels = block_graph()
-    model = clone(PIPELINE).set_params(graphembedder__n_jobs=2)
-    expected = cross_val_score(model, A, labels, cv=3)
-    with joblib.parallel_config(backend, n_jobs=2):
-        search = GridSearchCV(model, {"graphembedder__walk_length": [3]}, cv=3)
-        search.fit(A, labels)
-    assert search.best_score_ == expected.mean()
-
-
-def test_pickle_joblib_clone_and_html(graph, tmp_path):
-    embedder = GraphEmbedder(8, n_gaussians=3, max_iter=5, random_state=0).fit(graph)
-    X = new_rows(graph, 5)
-    expected = embedder.transform(X), embedder.score_samples(X)
-    joblib.dump(embedder, tmp_path / "embedder")
-    for copy in (
-        pickle.loads(pickle.dumps(embedder)),
-        joblib.load(tmp_path / "embedder"),
-    ):
-        np.testing.assert_array_equal(copy.transform(X), expected[0])
-        np.testing.assert_array_equal(copy.score_samples(X), expected[1])
-    assert clone(embedder).get_params() == embedder.get_params()
-    assert not hasattr(clone(embedder), "embedding_")
-    assert "GraphEmbedder" in embedder._repr_html_()
-    assert "n_gaussians=3" in repr(embedder)
-
-
-def test_parameters_survive_fit(graph):
-    embedder = GraphEmbedder(200, n_gaussians=500, max_iter=3, random_state=0)
-    before = embedder.get_params()
-    embedder.fit(graph)
-    assert embedder.get_params() == before
-
-
-def test_names_and_pandas_output(graph):
-    nodes = [f"node {i}" for i in range(60)]
-    X = pd.DataFrame(graph.toarray(), index=nodes, columns=nodes)
-    embedder = GraphEmbedder(4, max_iter=3, random_state=0).set_output(
-        transform="pandas"
-    )
-    table = embedder.fit_transform(X)
-    assert list(table.index) == nodes
-    names = [f"graphembedder{k}" for k in range(4)]
-    assert list(table.columns) == list(embedder.get_feature_names_out()) == names
-    pd.testing.assert_frame_equal(embedder.transform(X), table)
-    assert list(embedder.feature_names_in_) == nodes
-
-
-def test_random_state(graph):
-    def embedding(seed):
-        return GraphEmbedder(6, max_iter=3, random_state=seed).fit_transform(graph)
-
-    np.testing.assert_array_equal(embedding(1), embedding(1))
-    np.testing.assert_array_equal(embedding(np.random.RandomState(1)), embedding(1))
-    assert np.abs(embedding(1) - embedding(2)).max() > 0.1
-    before = np.random.get_state()[1].copy()  # noqa: NPY002 - must not be touched
-    embedding(1)
-    after = np.random.get_state()[1]  # noqa: NPY002
-    np.testing.assert_array_equal(after, before)
-
-
-@pytest.mark.parametrize("symmetric", [True, False])
-def test_warm_start_goes_on_from_the_last_fit(graph, symmetric):
-    embedder = GraphEmbedder(
-        8, symmetric=symmetric, warm_start=True, max_iter=40, random_state=0
-    ).fit(graph)
-    first = embedder.loss_curve_
-    start = embedder.context_embedding_.copy()
-    embedder.set_params(max_iter=5).fit(graph)
-    assert embedder.n_iter_ == 5
-    assert embedder.loss_curve_[0] < first[0] - 0.5
-    assert embedder.loss_curve_[-1] < first[-1] + 0.02
-    assert (embedder.context_embedding_ * start).sum(axis=1).mean() > 0.9
-
-
-@pytest.mark.parametrize("symmetric", [True, False])
-def test_init_by_an_array(graph, symmetric):
-    trained = GraphEmbedder(8, symmetric=symmetric, random_state=0).fit(graph)
-    start = 3 * trained.embedding_
-    start[7] = 0  # zero rows start at random
-    embedder = GraphEmbedder(
-        8, symmetric=symmetric, init=start, max_iter=5, random_state=1
-    ).fit(graph)
-    assert embedder.loss_curve_[0] < trained.loss_curve_[0] - 0.5
-    likeness = (embedder.embedding_ * trained.embedding_).sum(axis=1)
-    assert np.median(likeness) > 0.8
-    np.testing.assert_array_equal(start[:7], 3 * trained.embedding_[:7])
 
 
 def test_larger_blocks_of_k_do_not_change_the_limits(graph):

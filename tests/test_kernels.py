@@ -181,3 +181,29 @@ def test_best_columns(kernel, dtype, n_best, rng):
         np.testing.assert_array_equal(columns[i, : len(order)], order)
         np.testing.assert_array_equal(best[i, : len(order)], scores[i, order])
         assert (columns[i, len(order) :] == -1).all()
+
+
+@pytest.mark.parametrize("kernel", both_forms("place_words"))
+def test_place_words(kernel):
+    words = np.array([2, 0, -1, 2, 1, 2, -1], dtype=np.int32)
+    places, ends = np.empty(5, dtype=np.int32), np.array([0, 1, 2, 5])
+    kernel(words, ends, places)
+    np.testing.assert_array_equal(places, [1, 4, 0, 3, 5])
+    np.testing.assert_array_equal(ends, [1, 2, 5, 5])
+
+
+@pytest.mark.parametrize("kernel", both_forms("count_met"))
+def test_count_met(kernel):
+    # "0 1 0" and "2 0", with a reach of 4.
+    words = np.array([0, 1, 0, -1, 2, 0, -1], dtype=np.int32)
+    ends, places = np.array([3, 4, 5]), np.array([0, 2, 5, 1, 4], dtype=np.int32)
+    text = (words, ends, places, np.array([1, 3, 1]), 4, np.array([1, 0.5, 1]))
+    n_met = np.zeros(3, dtype=np.int64)
+    kernel(*text, 0, n_met, n_met, ())
+    np.testing.assert_array_equal(n_met, [3, 1, 1])
+    out = np.empty(5, dtype=np.int32), np.empty(5, dtype=np.float32)
+    # Of the first block words 0 and 1, of the second word 2.
+    for start, stop in ((0, 2), (2, 3)):
+        kernel(*text, start, n_met[start:stop], np.array([0, 3, 4]), out)
+    np.testing.assert_array_equal(out[0], [1, 0, 2, 0, 0])
+    np.testing.assert_array_equal(out[1], [2 * 0.5, 2 / 4, 1, 2 * 0.5, 1])

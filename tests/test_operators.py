@@ -6,7 +6,7 @@ import reference
 import scipy.sparse as sp
 from conftest import random_graph
 
-from skemb._operators import SparseOperator, WalkOperator
+from skemb._operators import CooccurrenceOperator, SparseOperator, WalkOperator
 from skemb._parallel import Workers
 from skemb._trainer import pull_of
 
@@ -102,3 +102,65 @@ def test_rows_do_not_depend_on_the_block(graph, rng):
     whole = operator.rows(source, 0, 60)
     parts = [operator.rows(source, start, start + 20) for start in (0, 20, 40)]
     np.testing.assert_array_equal(whole, np.vstack(parts))
+
+
+def counts(seed=0, n_rows=70, n_features=40):
+    """Return counts of features, some alone in their rows, one alone in all of them."""
+    rng = np.random.default_rng(seed)
+    X = rng.poisson(0.1, (n_rows, n_features)) * rng.integers(1, 5, n_features)
+    X[:5] = 0
+    X[[1, 2, 3], [4, 5, 6]] = 9
+    X[:, 7] = 0
+    X[4, 7] = 3
+    return X.astype(float)
+
+
+def test_features_meet_in_rows_and_never_themselves(rng):
+    X = counts()
+    operator = CooccurrenceOperator(sp.csr_array(X))
+    expected = reference.cooccurrences(X)
+    np.testing.assert_allclose(operator.strength, expected.sum(axis=1))
+    assert not operator.pulled[7]
+    matrix = dense(operator)
+    np.testing.assert_allclose(matrix, reference.row_normalized(expected), atol=1e-15)
+    Y = rng.standard_normal((40, 3))
+    with Workers(2) as workers:
+        got = pull_of(operator, Y, workers)
+    np.testing.assert_allclose(got, matrix @ Y, atol=1e-14)
+
+
+def test_cooccurrences_are_adjoint_to_themselves(rng):
+    operator = CooccurrenceOperator(sp.csr_array(counts()))
+    u, v = rng.standard_normal((2, 40, 1))
+    with Workers() as workers:
+        left = u.T @ (operator.strength[:, None] * pull_of(operator, v, workers))
+        right = v.T @ (operator.strength[:, None] * pull_of(operator, u, workers))
+    np.testing.assert_allclose(left, right)
+
+
+def test_cooccurrence_of_float32_survives_what_a_feature_shares_with_itself():
+    # In 50 rows the first feature is alone, ten million times; in one it meets another.
+    X = np.zeros((51, 3), dtype=np.float32)
+    X[:50, 0] = 1e7
+    X[50] = [2, 1, 1]
+    operator = CooccurrenceOperator(sp.csr_array(X))
+    np.testing.assert_allclose(operator.strength, [1, 0.75, 0.75])
+    with Workers() as workers:
+        got = pull_of(operator, np.eye(3, dtype=np.float32), workers)
+    expected = reference.row_normalized(reference.cooccurrences(X))
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("X", [np.zeros((3, 4)), np.eye(4), np.ones((1, 1))])
+def test_features_that_never_meet(X):
+    operator = CooccurrenceOperator(sp.csr_array(X))
+    assert not operator.pulled.any()
+    assert not dense(operator).any()
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_scale_of_counts_has_no_part_in_cooccurrence(scale):
+    X = sp.csr_array(counts().astype(np.float32))
+    expected = dense(CooccurrenceOperator(X))
+    got = dense(CooccurrenceOperator((scale * X).astype(np.float32)))
+    np.testing.assert_allclose(got, expected, atol=1e-6)

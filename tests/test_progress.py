@@ -5,11 +5,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import KINDS, ZEROS, learned
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skemb import GraphEmbedder
+
+pytestmark = pytest.mark.filterwarnings(ZEROS)
 
 
 class Listener:
@@ -31,7 +34,8 @@ class Listener:
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator):
         self.heard.append(f"end {context.task_name}")
-        self.estimators.append(fitted_estimator)
+        if context.task_name in ("epoch", "fit"):
+            self.estimators.append(fitted_estimator)
         return context.task_name == "epoch" and len(self.estimators) == self.n_epochs
 
 
@@ -40,50 +44,46 @@ def callback_module():
     return pytest.importorskip("sklearn.callback", reason="needs scikit-learn 1.9")
 
 
-def test_callbacks_hear_every_epoch(graph, callback_module):
+def test_callbacks_hear_every_epoch(embedder, kind, X, callback_module, monkeypatch):
+    monkeypatch.setattr("skemb._corpus._PART", 20)
     listener = Listener()
-    embedder = GraphEmbedder(4, max_iter=3, random_state=0).set_callbacks(listener)
-    embedder.fit(graph)
-    epochs = 3 * ["begin epoch", "end epoch"]
-    assert listener.heard == ["setup", "begin fit", *epochs, "end fit", "teardown"]
+    embedder.set_params(max_iter=3).set_callbacks(listener).fit(X)
+    tasks = 3 * ["begin epoch", "end epoch"]
+    if kind == "text":
+        parts = 3 * ["begin part of reading", "end part of reading"]
+        reading = ["begin reading", *parts, "end reading"]
+        tasks = [*reading, "begin counting", "end counting", *tasks]
+    assert listener.heard == ["setup", "begin fit", *tasks, "end fit", "teardown"]
 
 
-def test_callbacks_see_the_embedder_as_of_their_epoch(graph, callback_module):
-    for symmetric, walk_length in [(True, 1), (True, 3), (False, 1), (False, 2)]:
-        quiet = GraphEmbedder(
-            4,
-            symmetric=symmetric,
-            walk_length=walk_length,
-            n_gaussians=5,
-            max_iter=6,
-            random_state=0,
-        )
-        expected = quiet.fit_transform(graph)
-        listener = Listener()
-        quiet.set_callbacks(listener)
-        # Looking on does not change what is learned,
-        np.testing.assert_array_equal(quiet.fit_transform(graph), expected)
-        # and what was seen stays as it was while training goes on.
-        *epochs, last = listener.estimators
-        losses = [seen.loss_curve_.tolist() for seen in epochs]
-        assert losses == [quiet.loss_curve_[: k + 1].tolist() for k in range(6)]
-        np.testing.assert_array_equal(last.embedding_, expected)
-        for k, seen in enumerate(epochs):
-            np.testing.assert_array_equal(seen.transform(graph), seen.embedding_)
-            stopped = clone(quiet).set_callbacks(Listener(n_epochs=k + 1)).fit(graph)
-            for name in ("embedding_", "context_embedding_"):
-                np.testing.assert_array_equal(
-                    getattr(seen, name), getattr(stopped, name)
-                )
-        assert np.abs(epochs[1].embedding_ - epochs[2].embedding_).max() > 1e-3
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [(kind, {}) for kind in KINDS]
+    + [("graph", {"walk_length": 1}), ("two-sided graph", {"walk_length": 1})],
+)
+def test_callbacks_see_the_embedder_as_of_their_epoch(embedder, X, callback_module):
+    listener = Listener()
+    embedder.set_params(n_gaussians=5, max_iter=6)
+    expected = learned(embedder.fit(X), X)
+    # Looking on does not change what is learned,
+    assert learned(embedder.set_callbacks(listener).fit(X), X) == expected
+    # and what was seen stays as it was while training goes on.
+    *epochs, last = listener.estimators
+    losses = [seen.loss_curve_.tolist() for seen in epochs]
+    assert losses == [embedder.loss_curve_[: k + 1].tolist() for k in range(6)]
+    assert learned(last, X) == expected
+    for k, seen in enumerate(epochs):
+        stopped = clone(embedder).set_callbacks(Listener(n_epochs=k + 1)).fit(X)
+        assert learned(seen, X) == learned(stopped, X)
+    assert np.abs(epochs[1].transform(X) - epochs[2].transform(X)).max() > 1e-3
 
 
-def test_a_callback_stops_training(graph, callback_module):
+def test_a_callback_stops_training(embedder, X, callback_module):
     listener = Listener(n_epochs=2)
-    embedder = GraphEmbedder(4, random_state=0).set_callbacks(listener).fit(graph)
+    embedder.set_callbacks(listener).fit(X)
     assert embedder.n_iter_ == len(embedder.loss_curve_) == 2
     assert listener.heard[-1] == "teardown"
-    assert np.isfinite(embedder.transform(graph)).all()
+    assert np.isfinite(embedder.transform(X)).all()
 
 
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
@@ -139,26 +139,27 @@ def test_callbacks_are_torn_down_after_an_error(graph, callback_module):
 
 
 @pytest.mark.filterwarnings("ignore:.*does not support callbacks")
-def test_progress_bar_in_a_pipeline(graph, callback_module, capsys):
+def test_progress_bar_in_a_pipeline(embedder, X, callback_module, capsys):
     pytest.importorskip("rich")
-    model = make_pipeline(GraphEmbedder(4, max_iter=3), StandardScaler())
+    model = make_pipeline(embedder, StandardScaler())
     model.set_callbacks(callback_module.ProgressBar())
-    model.fit(graph)
-    assert "GraphEmbedder" in capsys.readouterr().out
+    model.fit(X)
+    assert type(embedder).__name__ in capsys.readouterr().out
 
 
-def test_silent_by_default(graph, capsys):
-    GraphEmbedder(4, max_iter=3).fit(graph).transform(graph)
+def test_silent_by_default(embedder, X, capsys):
+    embedder.fit(X).transform(X)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
 
 
-def test_verbose_prints_epoch_loss_and_seconds(graph, capsys):
-    embedder = GraphEmbedder(4, max_iter=3, verbose=1, random_state=0).fit(graph)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    for k, line in enumerate(lines):
-        pattern = rf"\[GraphEmbedder\] epoch {k + 1}/3  loss (\d+\.\d+)  \d+\.\d\d s"
+def test_verbose_prints_epoch_loss_and_seconds(embedder, kind, X, capsys):
+    embedder.set_params(max_iter=3, verbose=1).fit(X)
+    *others, _, _, _ = lines = capsys.readouterr().out.splitlines()
+    assert len(others) == (2 if kind == "text" else 0)  # what was read and counted
+    for k, line in enumerate(lines[-3:]):
+        name = type(embedder).__name__
+        pattern = rf"\[{name}\] epoch {k + 1}/3  loss (\d+\.\d+)  \d+\.\d\d s"
         assert float(re.fullmatch(pattern, line)[1]) == pytest.approx(
             embedder.loss_curve_[k], abs=1e-6
         )

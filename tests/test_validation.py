@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from sklearn.exceptions import NotFittedError
 
 from skemb import GraphEmbedder
 
@@ -137,19 +136,9 @@ def test_parameters(name, value, allowed):
         embedder.fit(SQUARE)
 
 
-def test_init_of_another_shape():
-    message = r"init must have shape \(4, 2\).* got \(4, 3\)"
-    with pytest.raises(ValueError, match=message):
-        GraphEmbedder(2, init=np.ones((4, 3))).fit(SQUARE)
+def test_init_that_is_not_a_number():
     with pytest.raises(ValueError, match="init contains NaN"):
         GraphEmbedder(2, init=np.full((4, 2), np.nan)).fit(SQUARE)
-
-
-def test_warm_start_on_another_graph():
-    embedder = GraphEmbedder(2, max_iter=2, warm_start=True).fit(SQUARE)
-    message = r"last fit \(warm_start=True\) must have shape \(5, 2\).* got \(4, 2\)"
-    with pytest.raises(ValueError, match=message):
-        embedder.fit(np.ones((5, 5)))
 
 
 def test_isolated_nodes_give_one_warning_that_counts_them():
@@ -190,20 +179,13 @@ def test_new_rows_are_checked_one_by_one():
         embedder.transform(1e6 * heavy)
 
 
-@pytest.mark.parametrize("fitted_before", [True, False])
-def test_a_failed_fit_changes_nothing(fitted_before):
+def test_a_failed_fit_leaves_names_and_width():
     embedder = GraphEmbedder(2, max_iter=3, random_state=0)
-    if fitted_before:
-        embedder.fit(pd.DataFrame(SQUARE, columns=list("abcd")))
+    embedder.fit(pd.DataFrame(SQUARE, columns=list("abcd")))
     before = dict(vars(embedder))
-    embedder.set_params(init=np.ones((4, 7)))
-    for X in (np.ones((3, 5)), np.ones((6, 6))):
-        with pytest.raises(ValueError, match=r"a square|init must have"):
-            embedder.fit(X)
-    assert dict(vars(embedder), init="random") == before
-    if not fitted_before:
-        with pytest.raises(NotFittedError):
-            embedder.transform(SQUARE)
+    with pytest.raises(ValueError, match="a square"):
+        embedder.fit(np.ones((3, 5)))
+    assert dict(vars(embedder)) == before
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
