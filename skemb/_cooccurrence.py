@@ -17,7 +17,7 @@ from skemb._validation import (
     column_sums,
     given_once,
     row_sums,
-    warn_empty_rows,
+    warn_zero_means,
 )
 
 _N_STEPS = 10
@@ -261,7 +261,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         counts = self._fit(X, y)
         with Workers(self.n_jobs) as workers:
             means, known = self._means(counts, workers)
-        warn_empty_rows(known)
+        warn_zero_means(known, "rows of X", "feature")
         return means
 
     def transform(self, X):
@@ -288,10 +288,11 @@ class CooccurrenceEmbedder(FeatureEmbedder):
             If X has another width than in fit, or negative or non-finite entries.
         """
         check_is_fitted(self, "n_iter_")
+        self._validate_params()
         counts = check_affinity(self, X, reset=False)
         with Workers(self.n_jobs) as workers:
             means, known = self._means(counts, workers)
-        warn_empty_rows(known)
+        warn_zero_means(known, "rows of X", "feature")
         return means
 
     def score(self, X, y=None):

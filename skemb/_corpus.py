@@ -1,7 +1,6 @@
 """Documents read into sequences of words, by scikit-learn's analyzers."""
 
 from array import array
-from itertools import chain, islice
 
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
@@ -10,11 +9,12 @@ from skemb._validation import (
     check_document,
     check_documents,
     check_ngram_range,
+    check_some_words,
     check_tokens,
     warn_unused,
 )
 
-# How many documents are a task of their own for those who look on.
+# So many documents are a task of their own for those who look on.
 _PART = 1000
 
 
@@ -38,11 +38,15 @@ def read_corpus(raw_documents, analyze, progress, **options):
     """
     recorder = _Recorder(analyze)
     vectorizer = CountVectorizer(analyzer=recorder, dtype=np.float32, **options)
+    documents = _checked(raw_documents, analyze)
     known_length = hasattr(raw_documents, "__len__")
     n_parts = -(-len(raw_documents) // _PART) if known_length else None
     with progress.task("reading", n_parts):
-        parts = progress.parts(_parts_of(_checked(raw_documents, analyze)))
-        counts = vectorizer.fit_transform(chain.from_iterable(parts))
+        try:
+            parts = progress.parts(documents, _PART, "documents")
+            counts = vectorizer.fit_transform(parts)
+        except ValueError as error:
+            raise _explained(error) from error
         vectorizer.set_params(analyzer=analyze)
         # As they come from ``count_words``, so that sums are the same bytes.
         counts.sort_indices()
@@ -52,7 +56,19 @@ def read_corpus(raw_documents, analyze, progress, **options):
             f"{n_documents} documents of {len(words) - n_documents} words, {n_words} "
             "of them distinct"
         )
+    check_some_words(words)
     return vectorizer, counts, words
+
+
+def _explained(error):
+    """Return scikit-learn's error on words that all fall out with what may be done."""
+    causes = ("empty vocabulary", "no terms remain", "max_df corresponds to")
+    if not any(cause in str(error) for cause in causes):
+        return error
+    return ValueError(
+        "raw_documents must have words that count, got an empty vocabulary: look at "
+        f"min_df, max_df, stop_words, token_pattern and vocabulary ({error})."
+    )
 
 
 def count_words(raw_documents, vectorizer):
@@ -64,25 +80,28 @@ def read_words(raw_documents, vectorizer):
     """Return documents as the indices of known words, -1 at the end of each."""
     recorder = _Recorder(vectorizer.analyzer)
     for document in _checked(raw_documents, vectorizer.analyzer):
-        recorder(document)
+        recorder(vectorizer.decode(document))
     return recorder.words(vectorizer.vocabulary_)
 
 
 def _checked(raw_documents, analyze):
-    """Yield the documents, refusing what the analyzer would misread."""
-    check_documents(raw_documents)
-    index = -1
-    for index, document in enumerate(raw_documents):
-        if not isinstance(analyze, _CustomAnalyzer):
-            check_document(document, index, as_tokens=analyze is check_tokens)
-        yield document
-    if index < 0:
-        raise ValueError("raw_documents must hold at least one document, got none.")
+    """Return an iterator over documents, refusing what the analyzer would misread."""
+    as_tokens = analyze is check_tokens
+    check_documents(raw_documents, as_tokens=as_tokens)
+    is_custom = isinstance(analyze, _CustomAnalyzer)
 
+    def checked():
+        index = -1
+        for index, document in enumerate(raw_documents):
+            if not is_custom:
+                check_document(document, index, as_tokens=as_tokens)
+            yield document
+        if index < 0:
+            raise ValueError(
+                "raw_documents must hold at least one document, got none: pass some."
+            )
 
-def _parts_of(documents):
-    while part := list(islice(documents, _PART)):
-        yield part
+    return checked()
 
 
 class _CustomAnalyzer:
@@ -92,7 +111,7 @@ class _CustomAnalyzer:
         self._function = function
 
     def __call__(self, document):
-        return check_tokens(self._function(document))
+        return check_tokens(self._function(document), by="analyzer")
 
 
 class _Recorder:

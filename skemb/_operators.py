@@ -111,15 +111,24 @@ class CooccurrenceOperator(SparseOperator):
     meets as much in a long row as in a short one. C is never formed: ``propagate``
     takes S⁻¹ X Y, the mean context of each row, and a block of rows is one of
     [Xᵀ | -diag(C)] times these means above Y. X is CSR whose entries are given once.
+
+    An entry that is nearly all of its row could not be taken out of the mean again, for
+    want of digits. Such entries are left out of the means, and what meets them is
+    written beside the diagonal: one entry of P for each other entry of their rows.
     """
 
     def __init__(self, X):
-        # A feature alone in a row meets none; rounding would have it meet itself.
+        # Rows of one entry let nothing meet.
         lengths = np.diff(X.indptr)
-        self._met = X if (lengths > 1).all() else X[lengths > 1]
-        strength, own, self._row_scale = _strengths(self._met)
+        X = X if (lengths > 1).all() else X[lengths > 1]
+        strength, own, self._row_scale, dominates = _strengths(X)
+        self._averaged = X
+        if dominates.any():
+            self._averaged = X.copy()
+            self._averaged.data[dominates] = 0
+        met_directly = _met_by_dominant(X, dominates, self._row_scale)
         self.affinity = sp.hstack(
-            [self._met.T, sp.diags_array(-own)], format="csr", dtype=X.dtype
+            [X.T, met_directly - sp.diags_array(own)], format="csr", dtype=X.dtype
         )
         self.shape = (X.shape[1], X.shape[1])
         self.dtype = X.dtype
@@ -129,7 +138,7 @@ class CooccurrenceOperator(SparseOperator):
 
     def propagate(self, contexts, workers):
         """Return the mean context of each row of X and, below them, the contexts."""
-        X, n_rows = self._met, self._met.shape[0]
+        X, n_rows = self._averaged, self._averaged.shape[0]
         shape = (n_rows + len(contexts), contexts.shape[1])
         source = self._scratch = _like(self._scratch, shape, contexts.dtype)
         source[n_rows:] = contexts
@@ -144,17 +153,44 @@ class CooccurrenceOperator(SparseOperator):
         return source
 
 
+# The share of a row from which on one of its entries dominates it.
+_DOMINANT = 0.99
+
+
 def _strengths(X):
-    """Return the row sums of C - diag(C), the diagonal of C, and S⁻¹ for the above."""
+    """Return the row sums of C - diag(C), diag(C), S⁻¹, and which entries dominate.
+
+    Those have no part in the diagonal.
+    """
     shared, own = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     scale = np.empty(X.shape[0], dtype=X.dtype)
+    dominates = np.empty(X.nnz, dtype=bool)
     # In blocks, since all that is summed takes float64.
     for start, stop in row_blocks(X.shape[0], X.nnz // max(X.shape[0], 1)):
         block = X[start:stop]
+        lengths = np.diff(block.indptr)
         counts = block.data.astype(np.float64)
         sums = np.add.reduceat(counts, block.indptr[:-1])
         scale[start:stop] = 1 / sums
-        sums = np.repeat(sums, np.diff(block.indptr))
-        shared += np.bincount(block.indices, counts * (1 - counts / sums), len(shared))
-        own += np.bincount(block.indices, counts * (counts / sums), len(own))
-    return shared, own, scale
+        shares = counts / np.repeat(sums, lengths)
+        dominant = shares > _DOMINANT
+        dominates[X.indptr[start] : X.indptr[stop]] = dominant
+        rest = np.add.reduceat(np.where(dominant, 0, counts), block.indptr[:-1])
+        others = np.where(dominant, np.repeat(rest / sums, lengths), 1 - shares)
+        shared += np.bincount(block.indices, counts * others, len(shared))
+        alone = np.where(dominant, 0, counts * shares)
+        own += np.bincount(block.indices, alone, len(own))
+    return shared, own, scale, dominates
+
+
+def _met_by_dominant(X, dominates, scale):
+    """Return what other entries of their rows meet of those that dominate, (m, m)."""
+    entries = np.flatnonzero(dominates)
+    rows = np.searchsorted(X.indptr, entries, side="right") - 1
+    others = X[rows]
+    column = np.repeat(X.indices[entries], np.diff(others.indptr))
+    others.data[others.indices == column] = 0
+    place = (np.arange(len(rows)), X.indices[entries])
+    weights = X.data[entries] * scale[rows]
+    dominant = sp.csr_array((weights, place), shape=(len(rows), X.shape[1]))
+    return others.T @ dominant

@@ -50,17 +50,23 @@ class Progress:
         yield
         self._task.call_on_fit_task_end(**self._subject)
 
-    def parts(self, parts):
-        """Yield the parts of a task, each of them a task of its own."""
-        last_said = self._started
-        for number, part in enumerate(parts, start=1):
-            task = self._task.subcontext(task_name=f"part of {self._name}")
-            task.call_on_fit_task_begin(**self._subject)
-            yield part
-            task.call_on_fit_task_end(**self._subject)
-            if perf_counter() - last_said > _LONGEST_SILENCE:
-                self.say(f"{self._name}, part {number}")
-                last_said = perf_counter()
+    def parts(self, items, size, kind):
+        """Yield the items of a task, so many of which are each a task of their own."""
+        last_said, part = self._started, None
+        for number, item in enumerate(items):
+            if number % size == 0:
+                self._end_part(part)
+                part = self._task.subcontext(task_name=f"part of {self._name}")
+                part.call_on_fit_task_begin(**self._subject)
+                if number and perf_counter() - last_said > _LONGEST_SILENCE:
+                    self.say(f"{self._name}, {number} {kind}")
+                    last_said = perf_counter()
+            yield item
+        self._end_part(part)
+
+    def _end_part(self, part):
+        if part is not None:
+            part.call_on_fit_task_end(**self._subject)
 
     def close(self, attributes):
         """Announce the end of the fit."""

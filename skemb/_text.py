@@ -22,13 +22,16 @@ from skemb._operators import SparseOperator
 from skemb._parallel import Workers
 from skemb._validation import (
     check_positive,
+    check_vocabulary,
     check_words,
     check_writable_words,
     column_sums,
     row_sums,
-    warn_unknown_documents,
+    warn_zero_means,
 )
 from skemb._windows import kept_shares, window_cooccurrences
+
+_BUILT_IN = ("word", "char", "char_wb")
 
 
 class _Training(NamedTuple):
@@ -91,14 +94,14 @@ class TextEmbedder(FeatureEmbedder):
     vocabulary : mapping or iterable, default=None
         The words that count, in place of those found; a mapping gives their indices.
     window : int, default=5
-        How many words away co-occurrence ends, at least 1. A word at distance
+        How many words away co-occurrence ends, from 1 to a million. A word at distance
         :math:`\delta` counts :math:`1 - (\delta - 1) / window`.
     subsample : float, default=5e-05
         Threshold s above which frequent words are thinned out, in [0, 1]; 0 never. Of a
         word of frequency f a share of :math:`\sqrt{s / f} + s / f` is kept, as in
-        word2vec, but in expectation rather than at random: the expected counts are
-        used, and windows reach as much further as words within are left out, up to
-        four times.
+        word2vec, relative to the largest of these shares; and in expectation rather
+        than at random: the expected counts are used, and windows reach as much further
+        as words within are left out, up to four times.
     smoothing : float, "auto" or None, default="auto"
         The a of the weights a / (a + f) that words of frequency f have in a mean,
         positive; None weighs all alike. "auto" is 25 over the number of words: near
@@ -168,18 +171,17 @@ class TextEmbedder(FeatureEmbedder):
 
     Notes
     -----
-    Reading takes about a microsecond a word, counting costs O(n_tokens window), and an
-    epoch costs O(nnz d + m K d + m d²) for m words with nnz pairs that co-occur. Memory
-    is that of these pairs (eight bytes for each, in each order), of eight bytes for
-    each word of the text, and of four arrays of shape (n_words, n_components).
+    Reading takes about half a microsecond a word, in one thread and mostly by
+    scikit-learn. Counting costs O(n_tokens window), and an epoch costs
+    O(nnz d + m K d + m d²) for m words with nnz pairs that co-occur. Memory is that of
+    these pairs (eight bytes for each, in each order), of the counts of words in
+    documents (eight bytes for each that is not zero), of some thirty bytes for each
+    word of the text until pairs are counted, and of four arrays of shape
+    (n_words, n_components).
 
-    Words before which others are left out (by ``min_df``, ``stop_words``, or because
-    they are not in the ``vocabulary``) count as neighbours of those. Documents are
-    boundaries. One long text needs no cutting, but then every word is in just one
+    Where words are left out (by ``min_df``, ``stop_words`` or a ``vocabulary``), those
+    around them become neighbours. Documents are boundaries. One long text needs no cutting, but then every word is in just one
     document: bound the vocabulary by ``max_features`` or ``vocabulary``.
-
-    Half of the time of large fits goes by reading if most documents are short, and that
-    half is scikit-learn's, in one thread.
 
     The vectors offered are those of the words as rows. Their sums with those of the
     contexts were no better for similarity and worse for analogies, on 17 million words
@@ -223,8 +225,8 @@ class TextEmbedder(FeatureEmbedder):
     _parameter_constraints: ClassVar[dict] = {
         **FeatureEmbedder._parameter_constraints,
         **VECTORIZER_CONSTRAINTS,
-        "analyzer": [StrOptions({"word", "char", "char_wb", "tokens"}), callable],
-        "window": [Interval(Integral, 1, None, closed="left")],
+        "analyzer": [StrOptions({*_BUILT_IN, "tokens"}), callable],
+        "window": [Interval(Integral, 1, 10**6, closed="both")],
         "subsample": [Interval(Real, 0, 1, closed="both")],
     }
     _argument, _kind = "raw_documents", "words"
@@ -306,8 +308,8 @@ class TextEmbedder(FeatureEmbedder):
         Raises
         ------
         ValueError
-            If a parameter is out of range, there is no document or none with a word of
-            the vocabulary, or documents are not what the ``analyzer`` takes.
+            If a parameter is out of range, there is no document or none with a word
+            that counts, or documents are not what the ``analyzer`` takes.
         """
         self._fit(raw_documents, y)
         return self
@@ -353,12 +355,13 @@ class TextEmbedder(FeatureEmbedder):
             If there is no document, or documents are not what the ``analyzer`` takes.
         """
         check_is_fitted(self, "n_iter_")
+        self._validate_params()
         return self._document_means(count_words(raw_documents, self.vectorizer_))
 
     def _document_means(self, counts):
         with Workers(self.n_jobs) as workers:
             means, known = self._means(counts, workers)
-        warn_unknown_documents(known)
+        warn_zero_means(known, "documents", "word")
         return means
 
     def score(self, raw_documents, y=None):
@@ -388,6 +391,7 @@ class TextEmbedder(FeatureEmbedder):
             If documents are not what ``transform`` takes, or no known words co-occur.
         """
         check_is_fitted(self, "n_iter_")
+        self._validate_params()
         words = read_words(raw_documents, self.vectorizer_)
         with Workers(self.n_jobs) as workers:
             cooccurrences = self._cooccurrences(words, self.word_frequency_, workers)
@@ -418,7 +422,7 @@ class TextEmbedder(FeatureEmbedder):
         (index,) = check_words([word], "word", self.vocabulary_)
         return self._nearest(self.word_embedding_[index], [index], n)
 
-    def analogy(self, positive, negative, n=10):
+    def analogy(self, positive, negative=(), n=10):
         """Return the words nearest to a sum of words less others.
 
         "man is to king as woman is to ..." asks for
@@ -428,7 +432,7 @@ class TextEmbedder(FeatureEmbedder):
         ----------
         positive : str or list of str
             Words whose vectors are added.
-        negative : str or list of str
+        negative : str or list of str, default=()
             Words whose vectors are taken away.
         n : int, default=10
             How many, at least 1; fewer are returned where there are no more words.
@@ -456,10 +460,17 @@ class TextEmbedder(FeatureEmbedder):
     def _nearest(self, query, asked, n):
         """Return the n words nearest to a vector, and their cosines with it."""
         check_positive(n, "n")
-        n = min(n, len(self.vocabulary_) - len(set(asked)))
-        cosines = self.word_embedding_ @ (query / (np.linalg.norm(query) or 1))
-        cosines[asked] = -np.inf
-        best = np.argsort(-cosines, kind="stable")[:n]
+        length = np.linalg.norm(query)
+        if length == 0:
+            raise ValueError(
+                "The words asked about must have vectors that do not cancel out, got a "
+                "sum of zero: a word that co-occurs with no other has no vector."
+            )
+        cosines = self.word_embedding_ @ (query / length)
+        answers = self.word_embedding_.any(axis=1)
+        answers[asked] = False
+        cosines[~answers] = -np.inf
+        best = np.argsort(-cosines, kind="stable")[: min(n, answers.sum())]
         words = self.vectorizer_.get_feature_names_out()[best]
         return list(zip(words.tolist(), cosines[best].tolist(), strict=True))
 
@@ -478,7 +489,8 @@ class TextEmbedder(FeatureEmbedder):
         Raises
         ------
         ValueError
-            If a word contains white space, which separates words from numbers there.
+            If a word contains white space, which separates words from numbers there, as
+            n-grams of words do, and many of letters.
         """
         check_is_fitted(self, "n_iter_")
         words = self.vectorizer_.get_feature_names_out()
@@ -507,7 +519,8 @@ class TextEmbedder(FeatureEmbedder):
             min_df=self.min_df,
             max_df=self.max_df,
             max_features=self.max_features,
-            vocabulary=self.vocabulary,
+            vocabulary=check_vocabulary(self.vocabulary),
+            lowercase=self.lowercase and self.analyzer in _BUILT_IN,
         )
         occurrences = column_sums(counts)
         frequency = occurrences / (occurrences.sum() or 1)

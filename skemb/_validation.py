@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Mapping, Set
 from numbers import Integral, Real
 
 import numpy as np
@@ -40,7 +41,8 @@ def check_affinity(estimator, X, *, reset):
             raise
         raise ValueError(
             f"X must hold the numbers of an affinity matrix, got text: {error}. "
-            "Names belong outside it, in the order of its rows and columns."
+            "Names belong outside it, in the order of its rows and columns; "
+            "TextEmbedder takes documents."
         ) from error
     if not sp.issparse(X):
         X = sp.csr_array(X)
@@ -155,8 +157,8 @@ def check_node_order(X):
         return
     if not index.equals(columns) and set(index) == set(columns):
         raise ValueError(
-            "X must list its nodes in one order, got a DataFrame whose index is a "
-            "permutation of its columns: pass X.loc[X.columns]."
+            "X must list rows and columns in one order, got a DataFrame whose index is "
+            "a permutation of its columns: pass X.loc[X.columns]."
         )
 
 
@@ -221,58 +223,90 @@ def check_test_size(test_size):
         )
 
 
-def check_documents(raw_documents):
+def check_documents(raw_documents, *, as_tokens):
     """Refuse what is no sequence of documents, or whose items are something else."""
+    kind = type(raw_documents).__name__
     if isinstance(raw_documents, str | bytes):
         raise ValueError(
-            "Iterable over raw text documents expected, string object received: pass "
-            "raw_documents=[document] for a single one."
+            "Iterable over raw text documents expected, string object received: "
+            f"raw_documents was {raw_documents!r:.40}, pass [document] for a single "
+            "one."
         )
-    if hasattr(raw_documents, "columns") or sp.issparse(raw_documents):
+    is_matrix = getattr(raw_documents, "ndim", 1) > 1 and not as_tokens
+    if hasattr(raw_documents, "columns") or sp.issparse(raw_documents) or is_matrix:
         raise ValueError(
-            "raw_documents must be one column of documents, got a "
-            f"{type(raw_documents).__name__}: select the column itself, "
-            'as by table["text"], or by "text" and not ["text"] in a ColumnTransformer.'
+            f"raw_documents must be one column of documents, got a {kind} of several: "
+            'select the column itself, as by table["text"] or array.ravel(), or by '
+            '"text" and not ["text"] in a ColumnTransformer.'
         )
-    if not hasattr(raw_documents, "__iter__"):
+    unordered = isinstance(raw_documents, Mapping | Set)
+    if unordered or not hasattr(raw_documents, "__iter__"):
         raise ValueError(
-            "raw_documents must be an iterable of documents, got "
-            f"{raw_documents!r} of type {type(raw_documents).__name__}."
+            "raw_documents must be an iterable of documents in order, got "
+            f"{raw_documents!r:.40} of type {kind}: pass a list."
         )
 
 
 def check_document(document, index, *, as_tokens):
     """Refuse a document that is text where tokens are expected, or the reverse."""
     is_text = isinstance(document, str | bytes)
-    shown = f"{document!r:.40} of type {type(document).__name__}"
-    if as_tokens and (is_text or not hasattr(document, "__iter__")):
+    shown = f"{document!r:.40} of type {type(document).__name__} at position {index}"
+    if as_tokens and is_text:
         raise ValueError(
-            f'raw_documents must be lists of tokens with analyzer="tokens", got '
-            f'{shown} at position {index}: split it, or set analyzer="word".'
+            'raw_documents must be lists of tokens with analyzer="tokens", got '
+            f'{shown}: split it, or set analyzer="word".'
+        )
+    ordered = hasattr(document, "__iter__") and not isinstance(document, Mapping | Set)
+    if as_tokens and not ordered:
+        raise ValueError(
+            'raw_documents must be lists of tokens with analyzer="tokens", got '
+            f"{shown}: pass tokens in order, and [] where there are none."
         )
     if not as_tokens and not is_text:
         raise ValueError(
-            f"raw_documents must be strings, got {shown} at position {index}: set "
-            'analyzer="tokens" for lists of tokens, and fill what is missing with "".'
+            f'raw_documents must be strings, got {shown}: set analyzer="tokens" for '
+            'lists of tokens, and fill what is missing with "".'
         )
 
 
-def check_tokens(document):
+def check_tokens(document, by="raw_documents"):
     """Return a document's tokens as a list, refusing those that are not strings."""
     if isinstance(document, str | bytes) or not hasattr(document, "__iter__"):
         raise ValueError(
-            "analyzer must make a list of words of a document, got "
-            f"{document!r:.40} of type {type(document).__name__}."
+            f"{by} must make a list of words of a document, got {document!r:.40} of "
+            f"type {type(document).__name__}: return [] where there are none."
         )
     tokens = list(document)
     for kind in set(map(type, tokens)):
         if not issubclass(kind, str):
             wrong = next(token for token in tokens if type(token) is kind)
             raise ValueError(
-                f"raw_documents must have tokens that are strings, got {wrong!r:.40} "
-                f"of type {kind.__name__}: convert tokens by str."
+                f"{by} must have tokens that are strings, got {wrong!r:.40} of type "
+                f"{kind.__name__}: convert tokens by str."
             )
     return tokens
+
+
+def check_vocabulary(vocabulary):
+    """Return the words that are to count, in one order for all runs, or a mapping."""
+    if vocabulary is None:
+        return None
+    listed = vocabulary if isinstance(vocabulary, Mapping) else list(vocabulary)
+    if isinstance(vocabulary, str) or not all(isinstance(w, str) for w in listed):
+        raise ValueError(
+            "vocabulary must be a list of strings or a mapping from strings to "
+            f"indices, got {vocabulary!r:.60} of type {type(vocabulary).__name__}."
+        )
+    return sorted(listed) if isinstance(vocabulary, Set) else listed
+
+
+def check_some_words(words):
+    """Refuse documents without any word that counts."""
+    if not (words >= 0).any():
+        raise ValueError(
+            "raw_documents must have words of the vocabulary, got none: see whether "
+            "vocabulary and analyzer go together, and whether case does."
+        )
 
 
 def check_ngram_range(ngram_range):
@@ -290,12 +324,15 @@ def check_ngram_range(ngram_range):
 
 def check_words(words, name, vocabulary):
     """Return the indices of words in a vocabulary, refusing those it does not have."""
-    words = [words] if isinstance(words, str) else words
+    if not hasattr(words, "__iter__"):
+        raise ValueError(f"{name} must be a word or a list of words, got {words!r}.")
+    words = [words] if isinstance(words, str) else list(words)
     for word in words:
         if not isinstance(word, str) or word not in vocabulary:
             raise ValueError(
-                f"{name} must hold words of the vocabulary, got {word!r}: it was not "
-                "in the documents of fit, or what says which words count left it out."
+                f"{name} must be in the vocabulary, got {word!r}, which was not in the "
+                "documents of fit, or in another case, or is left out by min_df, "
+                "max_df, max_features, stop_words or vocabulary."
             )
     return [int(vocabulary[word]) for word in words]
 
@@ -303,10 +340,12 @@ def check_words(words, name, vocabulary):
 def check_writable_words(words):
     """Refuse words that a format which separates by spaces would tear apart."""
     for word in words:
-        if not word or any(letter.isspace() for letter in word):
+        letters = [c for c in word if not (c.isspace() or "\ud800" <= c <= "\udfff")]
+        if not word or len(letters) < len(word):
             raise ValueError(
-                "The vocabulary must have words without white space to be written in "
-                f"word2vec's text format, got {word!r}: pickle the embedder instead."
+                "The vocabulary must have words without white space (and surrogates) "
+                f"to be written in word2vec's text format, got {word!r}: pickle the "
+                "embedder instead."
             )
 
 
@@ -320,13 +359,13 @@ def warn_empty_rows(known):
         )
 
 
-def warn_unknown_documents(known):
-    """Warn, once for all of them, of documents without a word that has a vector."""
-    n_unknown = np.count_nonzero(~known)
-    if n_unknown:
+def warn_zero_means(known, rows, kind):
+    """Warn, once for all of them, of rows or documents that are means of nothing."""
+    n_zero = np.count_nonzero(~known)
+    if n_zero:
         _warn(
-            f"{n_unknown} of the {len(known)} documents have no word known from fit: "
-            "their embedding is the zero vector."
+            f"{n_zero} of the {len(known)} {rows} have no {kind} with a vector from "
+            "fit: their embedding is the zero vector."
         )
 
 
@@ -354,7 +393,7 @@ def warn_unused(analyzer, options, defaults):
     """Warn of options that another analyzer would use, and this one does not."""
     unused = {"word": (), "char": _OF_WORDS, "char_wb": _OF_WORDS}
     for name in unused.get(analyzer, options):
-        if options[name] != defaults[name]:
+        if options[name] not in (defaults[name], None, False):
             _warn(f"{name}={options[name]!r} is not used with analyzer={analyzer!r}.")
 
 

@@ -5,25 +5,25 @@ import scipy.sparse as sp
 
 from skemb._kernels import count_met, place_words
 
-# Distances are counted in these parts of a word.
-_WORD = 2**24
+# Distances are counted in at most so many parts of a word.
+_FINEST = 2**24
 # Where most words would be left out a window takes in at most so many times its size.
 _WIDEST = 4
-# A thread takes a thousand words at once: enough to pay for its arrays.
-_BLOCK_WIDTH = 2**8
 
 
 def kept_shares(frequency, subsample):
     """Return the share of its occurrences that each word keeps, (n_words,).
 
     It is that of word2vec, √(s/f) + s/f for a word of frequency f, relative to the
-    largest: where all words are frequent none is more so than others.
+    largest of a word that occurs: where all are frequent none is more so than others.
     """
-    if not subsample:
-        return np.ones(len(frequency))
-    ratio = subsample / np.maximum(frequency, np.finfo(float).tiny)
-    kept = np.minimum(np.sqrt(ratio) + ratio, 1)
-    return kept / kept.max()
+    occurs = frequency > 0
+    kept = np.ones(len(frequency))
+    if subsample and occurs.any():
+        ratio = subsample / frequency[occurs]
+        shares = np.minimum(np.sqrt(ratio) + ratio, 1)
+        kept[occurs] = shares / shares.max()
+    return kept
 
 
 def window_cooccurrences(words, kept, window, workers):
@@ -48,19 +48,23 @@ def window_cooccurrences(words, kept, window, workers):
     workers : Workers
         Threads.
     """
-    n_words = len(kept)
+    n_words, window = len(kept), int(window)
+    occurrences = _occurrences(words, n_words)
     # As integers, weights add up to the same sum in any order.
-    strides = np.maximum(np.rint(kept * _WORD), _WORD // _WIDEST).astype(np.int64)
-    ends = _occurrences(words, n_words).cumsum()
+    unit = _unit(words, occurrences, window)
+    strides = np.maximum(np.rint(kept * unit), unit // _WIDEST).astype(np.int64)
+    ends = occurrences.cumsum()
     places = np.empty(ends[-1], dtype=np.int32 if len(words) < 2**31 else np.int64)
-    place_words(words, np.concatenate([[0], ends[:-1]]), places)
-    text = (words, ends, places, strides, window * _WORD, kept)
+    place_words(words, ends - occurrences, places)
+    text = (words, ends, places, strides, window * unit, kept)
+    # Enough blocks for all threads, and large enough to pay for their arrays.
+    width = 2**18 // min(max(n_words // 64, 32), 1024)
 
     def count(n_met, begins, out):
         def block_count(start, stop):
             count_met(*text, start, n_met[start:stop], begins, out)
 
-        workers.run(block_count, n_words, _BLOCK_WIDTH)
+        workers.run(block_count, n_words, width)
 
     # Counted twice, so that no pair is ever held more than once.
     n_met = np.zeros(n_words, dtype=np.int64)
@@ -82,3 +86,11 @@ def _occurrences(words, n_words):
         piece = words[start : start + 2**20]
         occurrences += np.bincount(piece + 1, minlength=n_words + 1)
     return occurrences[1:]
+
+
+def _unit(words, occurrences, window):
+    """Return in how many parts to count a word, so that no sum of weights overflows."""
+    longest = np.diff(np.flatnonzero(words < 0), prepend=-1).max(initial=1)
+    n_near = min(2 * _WIDEST * window, int(longest))
+    largest_sum = max(int(occurrences.max()), 1) * n_near * window
+    return max(min(_FINEST, 2**62 // largest_sum), _WIDEST)

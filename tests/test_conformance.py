@@ -1,6 +1,7 @@
 """scikit-learn's own checks, those it runs for third parties and those it does not."""
 
 import pytest
+from conftest import ZEROS
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -36,8 +37,7 @@ FURTHER_CHECKS = [
 # with DataFrames, of which scikit-learn warns, and skips checks.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names"),
-    pytest.mark.filterwarnings("ignore:.*rows of X have no affinity:UserWarning"),
-    pytest.mark.filterwarnings("ignore:.*features of X co-occur with no:UserWarning"),
+    pytest.mark.filterwarnings(ZEROS),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
 ]
 

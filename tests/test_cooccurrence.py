@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import reference
 import scipy.sparse as sp
+from conftest import ZEROS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -18,10 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from skemb import CooccurrenceEmbedder
 
-EMPTY = "ignore:.*rows of X have no affinity:UserWarning"
-ALONE = "ignore:.*features of X co-occur with no other:UserWarning"
-
-pytestmark = pytest.mark.filterwarnings(EMPTY, ALONE)
+pytestmark = pytest.mark.filterwarnings(ZEROS)
 
 
 def baskets(n_groups=3, n_rows=40, n_features=12, seed=0):

@@ -73,7 +73,9 @@ def test_parameters_say_their_default_and_range(cls):
         constraints = str(cls._parameter_constraints[name])
         text = " ".join(documented[name].desc)
         if "Interval" in constraints:
-            assert re.search(r"at least 1|in \[0|0 never|positive", text), name
+            assert re.search(r"at least 1|from 1 to|in \[0|0 never|positive", text), (
+                name
+            )
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)

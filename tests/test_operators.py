@@ -138,17 +138,31 @@ def test_cooccurrences_are_adjoint_to_themselves(rng):
     np.testing.assert_allclose(left, right)
 
 
-def test_cooccurrence_of_float32_survives_what_a_feature_shares_with_itself():
-    # In 50 rows the first feature is alone, ten million times; in one it meets another.
-    X = np.zeros((51, 3), dtype=np.float32)
-    X[:50, 0] = 1e7
-    X[50] = [2, 1, 1]
+@pytest.mark.parametrize(
+    ("dtype", "heavy"), [(np.float32, 1e7), (np.float32, 1e30), (np.float64, 1e18)]
+)
+def test_features_that_are_nearly_all_of_their_rows(dtype, heavy, rng):
+    # In float64 a sum does not change by what it is taken to meet here.
+    X = rng.poisson(0.5, (60, 6)).astype(dtype)
+    X[:50, 0] = heavy
+    X[40:45, 1:] = 0
+    X[50:, 1] = heavy
     operator = CooccurrenceOperator(sp.csr_array(X))
-    np.testing.assert_allclose(operator.strength, [1, 0.75, 0.75])
+    rest = X.astype(float).copy()
+    rest[X == heavy] = 0
+    sums = X.astype(float).sum(axis=1, keepdims=True)
+    met = rest.T @ (rest / sums)
+    for column in (0, 1):
+        share = np.where(X[:, [column]] == heavy, heavy / sums, 0)
+        met[column] += (share * rest).sum(axis=0)
+        met[:, column] += (share * rest).sum(axis=0)
+    np.fill_diagonal(met, 0)
+    np.testing.assert_allclose(operator.strength, met.sum(axis=1), rtol=1e-6)
     with Workers() as workers:
-        got = pull_of(operator, np.eye(3, dtype=np.float32), workers)
-    expected = reference.row_normalized(reference.cooccurrences(X))
-    np.testing.assert_allclose(got, expected, atol=1e-6)
+        got = pull_of(operator, np.eye(6, dtype=dtype), workers)
+    expected = reference.row_normalized(met)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(got, expected, atol=tolerance)
 
 
 @pytest.mark.parametrize("X", [np.zeros((3, 4)), np.eye(4), np.ones((1, 1))])

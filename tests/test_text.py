@@ -9,6 +9,8 @@ import pandas as pd
 import polars as pl
 import pytest
 import reference
+from conftest import ZEROS
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer
@@ -18,8 +20,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
 from skemb import CooccurrenceEmbedder, TextEmbedder
-
-UNKNOWN = "ignore:.*documents have no word known from fit:UserWarning"
 
 WORLDS = [
     "cat dog purr bark tail paw whisker".split(),
@@ -154,7 +154,9 @@ def test_unknown_words_have_no_part_and_one_warning():
     embedder = fitted()
     expected = embedder.transform(["cat dog"])
     np.testing.assert_array_equal(embedder.transform(["cat xyzzy dog"]), expected)
-    with pytest.warns(UserWarning, match="2 of the 3 documents have no word") as warned:
+    with pytest.warns(
+        UserWarning, match="2 of the 3 documents have no word"
+    ) as warned:
         means = embedder.transform(["xyzzy", "cat", ""])
     assert len(warned) == 1
     np.testing.assert_array_equal(means.any(axis=1), [False, True, False])
@@ -239,10 +241,14 @@ def test_most_similar_and_analogy():
 
 def test_what_cannot_be_looked_up():
     embedder = fitted()
-    with pytest.raises(ValueError, match=r"word must hold words .* got 'xyzzy'"):
+    with pytest.raises(ValueError, match=r"word must be in the vocab.* got 'xyzzy'"):
         embedder.most_similar("xyzzy")
-    with pytest.raises(ValueError, match=r"negative must hold words .* got 3"):
+    with pytest.raises(ValueError, match=r"negative must be in the vocab.* got 3"):
         embedder.analogy("cat", [3])
+    with pytest.raises(ValueError, match=r"positive must be a word or a list .* got 3"):
+        embedder.analogy(3)
+    with pytest.raises(ValueError, match="do not cancel out"):
+        embedder.analogy(["cat"], ["cat"])
     with pytest.raises(ValueError, match="at least one word"):
         embedder.analogy([], [])
     for n in (0, -1, 2.5, "ten", True):
@@ -271,7 +277,7 @@ def vector_of(embedder, word):
     return embedder.word_embedding_[embedder.vocabulary_[word]]
 
 
-@pytest.mark.parametrize("word", ["New York", "", "a\tb", "a\u00a0b"])
+@pytest.mark.parametrize("word", ["New York", "", "a\tb", "a\u00a0b", "\ud800"])
 def test_words_that_a_text_file_would_tear_apart(word, tmp_path):
     embedder = fitted([["cat", word], [word, "cat"]], analyzer="tokens")
     path = tmp_path / "words.txt"
@@ -286,19 +292,26 @@ def test_words_that_a_text_file_would_tear_apart(word, tmp_path):
     [
         ("a bare string", {}, "Iterable over raw text documents expected, string"),
         (b"bytes", {}, "Iterable over raw text documents expected, string"),
-        (7, {}, "must be an iterable of documents, got 7 of type int"),
-        (None, {}, "must be an iterable of documents, got None"),
+        (7, {}, "must be an iterable of documents in order, got 7 of type int"),
+        (None, {}, "must be an iterable of documents in order, got None"),
+        ({"text": ["one"]}, {}, "in order, got .* of type dict"),
+        ({"one", "two"}, {}, "in order, got .* of type set"),
         ([], {}, "at least one document, got none"),
         (iter([]), {}, "at least one document, got none"),
         ([""], {}, "empty vocabulary"),
         (["the of and"], {"stop_words": "english"}, "empty vocabulary"),
         (["one two", "three"], {"min_df": 2}, "no terms remain"),
-        (["one two"], {"vocabulary": []}, "empty vocabulary|is empty"),
+        (["one two"], {"vocabulary": []}, "got an empty vocabulary: look at"),
+        (["one two"], {"vocabulary": ["three"]}, "words of the vocabulary, got none"),
+        (["one two"], {"vocabulary": [1, 2]}, r"list of strings .* got \[1, 2\]"),
+        (["one two"], {"vocabulary": "one"}, "list of strings .* got 'one'"),
         (["one", None], {}, "strings, got None of type NoneType at position 1"),
         (["one", np.nan], {}, "strings, got nan of type float at position 1"),
         ([["one", "two"]], {}, 'strings, got .*one.* set analyzer="tokens"'),
         (["one two"], {"analyzer": "tokens"}, "lists of tokens .* got 'one two'"),
         ([3.0], {"analyzer": "tokens"}, "lists of tokens .* got 3.0"),
+        ([["one"], None], {"analyzer": "tokens"}, r"None .* position 1: .* and \[\]"),
+        ([{"one", "two"}], {"analyzer": "tokens"}, "of type set .* tokens in order"),
         ([["one", 2]], {"analyzer": "tokens"}, "tokens that are strings, got 2"),
         ([["one", None]], {"analyzer": "tokens"}, "strings, got None of type"),
         ([["one", ["two"]]], {"analyzer": "tokens"}, r"strings, got \['two'\]"),
@@ -308,10 +321,11 @@ def test_words_that_a_text_file_would_tear_apart(word, tmp_path):
             "make a list of words of a document, got 7 of",
         ),
         (["one two"], {"analyzer": str.upper}, "list of words .* got 'ONE TWO' of"),
-        (["one two"], {"analyzer": lambda d: [1]}, "strings, got 1 of type int"),
+        (["one two"], {"analyzer": lambda d: [1]}, "analyzer must .* got 1 of type"),
         (pd.DataFrame({"t": ["one"]}), {}, "one column of documents, got a DataFrame"),
         (pl.DataFrame({"t": ["one"]}), {}, "one column of documents, got a DataFrame"),
-        (np.array([["one"], ["two"]]), {}, "strings, got .* at position 0"),
+        (np.array([["one"], ["two"]]), {}, r"one column .* ndarray .* array\.ravel"),
+        (csr_array([[1.0]]), {}, "one column of documents, got a csr_array"),
         (["one two"], {"ngram_range": (2, 1)}, r"min_n <= max_n, got \(2, 1\)"),
         (["one two"], {"ngram_range": (1, 2, 3)}, r"got \(1, 2, 3\)"),
         (["one two"], {"window": 0}, "'window' parameter"),
@@ -326,6 +340,51 @@ def test_bad_input(documents, parameters, message):
         TextEmbedder(4, **parameters).fit(documents)
 
 
+@pytest.mark.parametrize("smoothing", [-1.0, 0, np.inf, "none"])
+def test_smoothing_set_after_fit_is_checked(smoothing):
+    embedder = fitted().set_params(smoothing=smoothing)
+    with pytest.raises(ValueError, match="'smoothing' parameter"):
+        embedder.transform(["cat"])
+
+
+def test_capitals_of_a_vocabulary_count():
+    for options in ({"lowercase": False}, {"analyzer": str.split}):
+        embedder = fitted(["Cat Dog", "Dog"], vocabulary=["Cat", "Dog"], **options)
+        assert embedder.word_embedding_.any()
+
+
+def test_the_order_of_a_vocabulary():
+    documents, _ = stories()
+    expected = fitted(documents, vocabulary=sorted(WORLDS[0]))
+    for form in (set, frozenset):
+        embedder = fitted(documents, vocabulary=form(WORLDS[0]))
+        assert embedder.vocabulary_ == expected.vocabulary_
+
+
+def test_bytes_are_scored_as_they_are_read():
+    documents, _ = stories()
+    encoded = [document.encode() for document in documents]
+    embedder = fitted(encoded, analyzer=str.split)
+    assert embedder.score(encoded) == embedder.score(documents)
+
+
+def test_documents_are_not_kept():
+    alive, most = 0, 0
+
+    class Document(str):
+        def __init__(self, _):
+            nonlocal alive, most
+            alive += 1
+            most = max(most, alive)
+
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    fitted(Document(document) for document in stories(50)[0])
+    assert most < 5
+
+
 @pytest.mark.parametrize("bad", ["cat dog", [None], [], [["cat"]]])
 def test_bad_documents_after_fit(bad):
     embedder = fitted()
@@ -338,7 +397,7 @@ def test_bad_documents_after_fit(bad):
     "parameters",
     [
         {"analyzer": "char", "stop_words": "english"},
-        {"analyzer": "tokens", "lowercase": False},
+        {"analyzer": "tokens", "token_pattern": r"\w+"},
         {"analyzer": str.split, "ngram_range": (1, 2)},
     ],
 )
@@ -353,6 +412,9 @@ def test_words_without_neighbours():
     with pytest.warns(UserWarning, match="1 of the 3 words of raw_documents co-occur"):
         embedder = fitted(["cat dog", "lonely"])
     assert not vector_of(embedder, "lonely").any()
+    assert [word for word, _ in embedder.most_similar("cat")] == ["dog"]
+    with pytest.raises(ValueError, match="co-occurs with no other has no vector"):
+        embedder.most_similar("lonely")
     with pytest.warns(UserWarning, match="1 of the 2 documents"):
         means = embedder.transform(["lonely", "lonely cat"])
     np.testing.assert_allclose(means[1], vector_of(embedder, "cat"), rtol=1e-6)
@@ -410,17 +472,17 @@ def test_pickle_and_clone(analyzer):
     np.testing.assert_array_equal(clone(embedder).fit_transform(documents), means)
 
 
-@pytest.mark.filterwarnings(UNKNOWN)
+@pytest.mark.filterwarnings(ZEROS)
 def test_what_is_told_of_a_long_text(capsys, monkeypatch):
     monkeypatch.setattr("skemb._progress._LONGEST_SILENCE", 0.0)
     documents = 700 * [*stories(4)[0], ""]
     fitted(documents, verbose=1, max_iter=2)
     lines = [line.rpartition("  ")[0] for line in capsys.readouterr().out.splitlines()]
-    assert lines[:4] == [f"[TextEmbedder] reading, part {k}" for k in range(1, 5)]
-    assert lines[4].startswith("[TextEmbedder] 3500 documents of 39200 words, ")
-    assert re.fullmatch(r"\[TextEmbedder\] \d+ pairs of words that co-occur", lines[5])
-    assert all(a < b for a, b in pairwise(lines[6:]))
-    assert len(lines) == 8
+    assert lines[:3] == [f"[TextEmbedder] reading, {k}000 documents" for k in (1, 2, 3)]
+    assert lines[3].startswith("[TextEmbedder] 3500 documents of 39200 words, ")
+    assert re.fullmatch(r"\[TextEmbedder\] \d+ pairs of words that co-occur", lines[4])
+    assert all(a < b for a, b in pairwise(lines[5:]))
+    assert len(lines) == 7
 
 
 def test_documents_are_not_routed():

@@ -99,6 +99,23 @@ def test_no_word_is_thinned_out_where_all_are_as_frequent():
     np.testing.assert_array_equal(kept_shares(np.full(4, 0.25), 1e-6), 1)
 
 
+def test_words_that_do_not_occur_thin_out_no_other():
+    frequency = np.array([0.25, 0.25, 0.5])
+    with_absent = np.array([0.25, 0.25, 0.5, 0])
+    kept = kept_shares(with_absent, 1e-4)
+    np.testing.assert_array_equal(kept[:3], kept_shares(frequency, 1e-4))
+
+
+@pytest.mark.parametrize("window", [10**4, 10**6, np.int8(100)])
+def test_windows_far_beyond_the_documents(window):
+    # One word in a long text: sums in parts of a word must not overflow.
+    words = np.zeros(3000, dtype=int)
+    got = counted([words], np.ones(1), window).toarray()[0, 0]
+    distances = np.arange(3000)[:, None] - np.arange(3000)
+    weights = np.maximum(1 - (np.abs(distances) - 1) / int(window), 0)
+    assert got == pytest.approx(weights.sum() - np.trace(weights), rel=1e-5)
+
+
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(
     documents=st.lists(st.lists(st.integers(0, 5), max_size=12), max_size=5),
