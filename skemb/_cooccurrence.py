@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from skemb._base import two_sided_pulls
@@ -17,7 +18,6 @@ from skemb._validation import (
     column_sums,
     given_once,
     row_sums,
-    warn_zero_means,
 )
 
 _N_STEPS = 10
@@ -29,14 +29,15 @@ class CooccurrenceEmbedder(FeatureEmbedder):
     Two features co-occur when a row of X holds both: words in documents, items in
     baskets, tags of pictures. Row r adds :math:`X_{ri} X_{rj} / \sum_k X_{rk}` to the
     co-occurrences of i and j, and none to those of a feature with itself. With P these
-    co-occurrences, row-normalised, the unit vectors :math:`x_i` of the features and
-    :math:`y_j` of their contexts, the same features once more, minimise in turn
+    co-occurrences, row-normalised, and Q column-normalised, the unit vectors
+    :math:`x_i` of the features and :math:`y_j` of their contexts, the same features
+    once more, minimise in turn
 
     .. math::
 
         -\frac{1}{m} \sum_{ij} P_{ij} \log p(j \mid i)
         \quad\text{and}\quad
-        -\frac{1}{m} \sum_{ij} P_{ij} \log q(i \mid j),
+        -\frac{1}{m} \sum_{ij} Q_{ij} \log q(i \mid j),
         \qquad
         p(j \mid i) = \frac{p_j \, e^{x_i \cdot y_j / t}}{Z(x_i)},
 
@@ -98,14 +99,14 @@ class CooccurrenceEmbedder(FeatureEmbedder):
     ----------
     feature_embedding_ : ndarray of shape (n_features, n_components)
         Trained vectors of the features: unit rows, or zero for features that co-occur
-        with no other. float32 for float32 input, else float64.
+        with nothing. float32 for float32 input, else float64.
     context_embedding_ : ndarray of shape (n_features, n_components)
         Trained vectors of the features as contexts of others.
     log_prior_ : ndarray of shape (n_features,)
-        Log of the contexts' prior; minus infinity for features that co-occur with no
-        other.
+        Log of the contexts' prior; minus infinity for features that co-occur with
+        nothing.
     feature_frequency_ : ndarray of shape (n_features,)
-        Share of each feature in the sum of X.
+        Share of each feature in the sum of X; by row, if that is precomputed.
     loss_curve_ : ndarray of shape (n_iter_,)
         The objective, in nats, before the step of each epoch, under the normaliser of
         that epoch; the mean of both losses.
@@ -132,8 +133,8 @@ class CooccurrenceEmbedder(FeatureEmbedder):
 
     Every count meets the mean of its row, so that a row weighs as much as its sum, and
     not as its square, by which a few long rows would outweigh the others. That was the
-    better choice on all of the real data tried. Plain counts of pairs, :math:`X^T X`,
-    can be passed with ``affinity="precomputed"``.
+    better choice on all of the real data tried. Plain counts of pairs, :math:`X^T X`
+    with a diagonal of zeros, can be passed with ``affinity="precomputed"``.
 
     The vectors offered are those of the features as rows; adding those of the contexts
     did not help in analogies of words, and hardly elsewhere. Means of unit vectors are
@@ -258,11 +259,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         means : ndarray of shape (n_rows, n_components)
             As by ``transform``.
         """
-        counts = self._fit(X, y)
-        with Workers(self.n_jobs) as workers:
-            means, known = self._means(counts, workers)
-        warn_zero_means(known, "rows of X", "feature")
-        return means
+        return self._means(self._fit(X, y))
 
     def transform(self, X):
         """Return the weighted mean of the features of each row, seen in fit or not.
@@ -289,11 +286,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         """
         check_is_fitted(self, "n_iter_")
         self._validate_params()
-        counts = check_affinity(self, X, reset=False)
-        with Workers(self.n_jobs) as workers:
-            means, known = self._means(counts, workers)
-        warn_zero_means(known, "rows of X", "feature")
-        return means
+        return self._means(check_affinity(self, X, reset=False))
 
     def score(self, X, y=None):
         """Return the mean log likelihood of what co-occurs.
@@ -303,7 +296,8 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         can be compared between temperatures and numbers of Gaussians. With
         ``affinity="rows"`` the vectors are those of fit. If "precomputed", a row of X
         is embedded from its own co-occurrences first: it may be another feature than
-        those of fit. Costs O(n_features² n_components).
+        those of fit. Costs O(n_features² n_components). Parameters other than
+        ``affinity`` and ``n_jobs`` count as of fit.
 
         Parameters
         ----------
@@ -330,9 +324,10 @@ class CooccurrenceEmbedder(FeatureEmbedder):
                 vectors = embed(operator, self._conditional, _N_STEPS, workers)
             else:
                 # What is not known from fit has no vector and no part in a score.
-                X = given_once(X).copy()
-                X.data *= self.feature_embedding_.any(axis=1)[X.indices]
-                operator = CooccurrenceOperator(given_once(X))
+                X, known = given_once(X), self.feature_embedding_.any(axis=1)
+                counts = (X.data * known[X.indices], X.indices, X.indptr)
+                X = given_once(sp.csr_array(counts, shape=X.shape))
+                operator = CooccurrenceOperator(X)
                 vectors = self.feature_embedding_
             return self._mean_log_likelihood(vectors, operator, workers)
 

@@ -10,8 +10,9 @@ from skemb._base import BaseEmbedder
 from skemb._compat import Interval, StrOptions
 from skemb._normalizer import log_of
 from skemb._operators import SparseOperator
+from skemb._parallel import Workers
 from skemb._trainer import conditional_of, known_log_prior, log_likelihood
-from skemb._validation import warn_alone
+from skemb._validation import warn_alone, warn_zero_means
 
 
 class FeatureEmbedder(BaseEmbedder):
@@ -26,8 +27,8 @@ class FeatureEmbedder(BaseEmbedder):
         ],
     }
 
-    # What messages call X and its features.
-    _argument, _kind = "X", "features"
+    # What messages call X, its rows and its features.
+    _argument, _rows, _kind = "X", "rows of X", "features"
 
     @property
     @abstractmethod
@@ -58,8 +59,8 @@ class FeatureEmbedder(BaseEmbedder):
     def _warn(self, sides):
         warn_alone(sides[0].operator.pulled, self._kind, self._argument)
 
-    def _means(self, counts, workers):
-        """Return the mean vector of each row of CSR, and which rows have one."""
+    def _means(self, counts):
+        """Return the mean vector of the features of each row of CSR."""
         vectors = self._vectors
         weights = vectors.any(axis=1).astype(np.float64)
         if self.smoothing is not None:
@@ -75,8 +76,10 @@ class FeatureEmbedder(BaseEmbedder):
         def block_means(start, stop):
             means[start:stop] = operator.rows(source, start, stop)
 
-        workers.run(block_means, *means.shape)
-        return means, operator.pulled
+        with Workers(self.n_jobs) as workers:
+            workers.run(block_means, *means.shape)
+        warn_zero_means(operator.pulled, self._rows, self._kind)
+        return means
 
     def _mean_log_likelihood(self, vectors, operator, workers):
         """Return the mean of log p(j | i) over what the operator says meets."""

@@ -109,12 +109,13 @@ class CooccurrenceOperator(SparseOperator):
 
     P = D⁻¹ (C - diag(C)) with C = Xᵀ S⁻¹ X and S the row sums of X, so that a count
     meets as much in a long row as in a short one. C is never formed: ``propagate``
-    takes S⁻¹ X Y, the mean context of each row, and a block of rows is one of
-    [Xᵀ | -diag(C)] times these means above Y. X is CSR whose entries are given once.
+    takes S⁻¹ X Y, the mean context of each row, and a block of rows is one of Xᵀ times
+    these means, less what each feature met of itself. X is CSR whose entries are given
+    once.
 
     An entry that is nearly all of its row could not be taken out of the mean again, for
-    want of digits. Such entries are left out of the means, and what meets them is
-    written beside the diagonal: one entry of P for each other entry of their rows.
+    want of digits. Such entries are left out of the means, and others meet them
+    directly, by a matrix of one entry for each other entry of their rows.
     """
 
     def __init__(self, X):
@@ -126,13 +127,12 @@ class CooccurrenceOperator(SparseOperator):
         if dominates.any():
             self._averaged = X.copy()
             self._averaged.data[dominates] = 0
-        met_directly = _met_by_dominant(X, dominates, self._row_scale)
-        self.affinity = sp.hstack(
-            [X.T, met_directly - sp.diags_array(own)], format="csr", dtype=X.dtype
-        )
+        self._direct = _met_directly(X, dominates, self._row_scale)
+        self.affinity = X.T.tocsr()
         self.shape = (X.shape[1], X.shape[1])
         self.dtype = X.dtype
         self._divide_by(strength)
+        self._own = (own * self._scale).astype(X.dtype)[:, None]
         self.mass = self.pulled.astype(np.float64)
         self._scratch = None
 
@@ -151,6 +151,14 @@ class CooccurrenceOperator(SparseOperator):
 
         workers.run(means, n_rows, contexts.shape[1])
         return source
+
+    def add_rows(self, source, start, out):
+        """Add P @ contexts to ``out``, which holds the rows from ``start`` on."""
+        super().add_rows(source, start, out)
+        contexts = source[self._averaged.shape[0] :]
+        A, stop = self._direct, start + len(out)
+        add_neighbors(A.indptr, A.indices, A.data, self._scale, contexts, start, out)
+        out -= self._own[start:stop] * contexts[start:stop]
 
 
 # The share of a row from which on one of its entries dominates it.
@@ -183,7 +191,7 @@ def _strengths(X):
     return shared, own, scale, dominates
 
 
-def _met_by_dominant(X, dominates, scale):
+def _met_directly(X, dominates, scale):
     """Return what other entries of their rows meet of those that dominate, (m, m)."""
     entries = np.flatnonzero(dominates)
     rows = np.searchsorted(X.indptr, entries, side="right") - 1
@@ -193,4 +201,4 @@ def _met_by_dominant(X, dominates, scale):
     place = (np.arange(len(rows)), X.indices[entries])
     weights = X.data[entries] * scale[rows]
     dominant = sp.csr_array((weights, place), shape=(len(rows), X.shape[1]))
-    return others.T @ dominant
+    return (others.T @ dominant).tocsr()

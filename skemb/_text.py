@@ -27,7 +27,6 @@ from skemb._validation import (
     check_writable_words,
     column_sums,
     row_sums,
-    warn_zero_means,
 )
 from skemb._windows import kept_shares, window_cooccurrences
 
@@ -44,15 +43,16 @@ class _Training(NamedTuple):
 class TextEmbedder(FeatureEmbedder):
     r"""Embed words by the company they keep; a document becomes the mean of its words.
 
-    Words co-occur when they stand within a window in a document. With P the
-    row-normalised co-occurrences, the unit vectors :math:`x_i` of the words and
-    :math:`y_j` of their contexts, the same words once more, minimise in turn
+    Words co-occur when they stand within a window in a document, with themselves where
+    they are repeated. With P the row-normalised co-occurrences, the unit vectors
+    :math:`x_i` of the words and :math:`y_j` of their contexts, the same words once
+    more, minimise in turn
 
     .. math::
 
         -\frac{1}{m} \sum_{ij} P_{ij} \log p(j \mid i)
         \quad\text{and}\quad
-        -\frac{1}{m} \sum_{ij} P_{ij} \log q(i \mid j),
+        -\frac{1}{m} \sum_{ij} P_{ji} \log q(i \mid j),
         \qquad
         p(j \mid i) = \frac{p_j \, e^{x_i \cdot y_j / t}}{Z(x_i)},
 
@@ -79,8 +79,8 @@ class TextEmbedder(FeatureEmbedder):
         What a word looks like, if ``analyzer="word"``.
     ngram_range : tuple (min_n, max_n), default=(1, 1)
         Lengths of the n-grams that count as words; not for "tokens" and callables.
-        Windows run along the list that the analyzer makes, where those of one length
-        come before those of the next.
+        Windows run along the list that the analyzer makes, in which those of one length
+        come before those of the next (with "char_wb", within each word).
     stop_words : {"english"}, list or None, default=None
         Words left out before windows are formed, if ``analyzer="word"``.
     min_df : float or int, default=1
@@ -92,16 +92,17 @@ class TextEmbedder(FeatureEmbedder):
     max_features : int or None, default=None
         How many of the most frequent words are kept, at least 1; None keeps all.
     vocabulary : mapping or iterable, default=None
-        The words that count, in place of those found; a mapping gives their indices.
+        The words that count, in place of those found, whatever ``min_df``, ``max_df``
+        and ``max_features`` say; a mapping gives their indices.
     window : int, default=5
         How many words away co-occurrence ends, from 1 to a million. A word at distance
         :math:`\delta` counts :math:`1 - (\delta - 1) / window`.
     subsample : float, default=5e-05
         Threshold s above which frequent words are thinned out, in [0, 1]; 0 never. Of a
-        word of frequency f a share of :math:`\sqrt{s / f} + s / f` is kept, as in
-        word2vec, relative to the largest of these shares; and in expectation rather
-        than at random: the expected counts are used, and windows reach as much further
-        as words within are left out, up to four times.
+        word of frequency f a share of :math:`\min(\sqrt{s / f} + s / f, 1)` is kept,
+        as in word2vec, relative to the largest of these shares. Nothing is dropped at
+        random: pairs count as often as both words would be kept, at the distance that
+        is left in the mean, down to a quarter of what it was.
     smoothing : float, "auto" or None, default="auto"
         The a of the weights a / (a + f) that words of frequency f have in a mean,
         positive; None weighs all alike. "auto" is 25 over the number of words: near
@@ -148,12 +149,11 @@ class TextEmbedder(FeatureEmbedder):
         Index of each word.
     word_embedding_ : ndarray of shape (n_words, n_components)
         Trained vectors of the words, in float32: unit rows, or zero for words that
-        co-occur with no other.
+        co-occur with nothing.
     context_embedding_ : ndarray of shape (n_words, n_components)
         Trained vectors of the words as contexts of others.
     log_prior_ : ndarray of shape (n_words,)
-        Log of the contexts' prior; minus infinity for words that co-occur with no
-        other.
+        Log of the contexts' prior; minus infinity for words that co-occur with nothing.
     word_frequency_ : ndarray of shape (n_words,)
         Share of each word in the documents of fit.
     vectorizer_ : CountVectorizer
@@ -180,8 +180,9 @@ class TextEmbedder(FeatureEmbedder):
     (n_words, n_components).
 
     Where words are left out (by ``min_df``, ``stop_words`` or a ``vocabulary``), those
-    around them become neighbours. Documents are boundaries. One long text needs no cutting, but then every word is in just one
-    document: bound the vocabulary by ``max_features`` or ``vocabulary``.
+    around them become neighbours. Documents are boundaries. One long text needs no
+    cutting, but then every word is in just one document: bound the vocabulary by
+    ``max_features`` or ``vocabulary``.
 
     The vectors offered are those of the words as rows. Their sums with those of the
     contexts were no better for similarity and worse for analogies, on 17 million words
@@ -229,7 +230,7 @@ class TextEmbedder(FeatureEmbedder):
         "window": [Interval(Integral, 1, 10**6, closed="both")],
         "subsample": [Interval(Real, 0, 1, closed="both")],
     }
-    _argument, _kind = "raw_documents", "words"
+    _argument, _rows, _kind = "raw_documents", "documents", "words"
     _n_preparations = 2
     # Documents are data, and not something to be routed.
     __metadata_request__fit: ClassVar[dict] = {"raw_documents": metadata_routing.UNUSED}
@@ -331,13 +332,14 @@ class TextEmbedder(FeatureEmbedder):
             As by ``transform``.
         """
         data = self._fit(raw_documents, y)
-        return self._document_means(data.counts)
+        return self._means(data.counts)
 
     def transform(self, raw_documents):
         """Return the weighted mean of the words of each document, seen in fit or not.
 
         A word of frequency f weighs its count times a / (a + f), with a the
         ``smoothing``; unknown words and those without a vector have no part in it.
+        Costs O(n_components) for each word of a document, beside reading it.
 
         Parameters
         ----------
@@ -356,13 +358,7 @@ class TextEmbedder(FeatureEmbedder):
         """
         check_is_fitted(self, "n_iter_")
         self._validate_params()
-        return self._document_means(count_words(raw_documents, self.vectorizer_))
-
-    def _document_means(self, counts):
-        with Workers(self.n_jobs) as workers:
-            means, known = self._means(counts, workers)
-        warn_zero_means(known, "documents", "word")
-        return means
+        return self._means(count_words(raw_documents, self.vectorizer_))
 
     def score(self, raw_documents, y=None):
         """Return the mean log likelihood of the words around each word.
@@ -372,6 +368,7 @@ class TextEmbedder(FeatureEmbedder):
         normaliser exact, so that scores can be compared between temperatures and
         numbers of Gaussians; but not between vocabularies, windows and thresholds of
         subsampling, which change what is scored. Costs O(n_words² n_components).
+        ``window`` and ``subsample`` count as they are now, the rest as of fit.
 
         Parameters
         ----------
@@ -401,6 +398,8 @@ class TextEmbedder(FeatureEmbedder):
     def most_similar(self, word, n=10):
         """Return the words whose vectors are nearest to that of a word.
 
+        Costs O(n_words n_components).
+
         Parameters
         ----------
         word : str
@@ -416,7 +415,7 @@ class TextEmbedder(FeatureEmbedder):
         Raises
         ------
         ValueError
-            If the word is not in the vocabulary, or n is below 1.
+            If the word is not in the vocabulary or has no vector, or n is below 1.
         """
         check_is_fitted(self, "n_iter_")
         (index,) = check_words([word], "word", self.vocabulary_)
@@ -426,7 +425,7 @@ class TextEmbedder(FeatureEmbedder):
         """Return the words nearest to a sum of words less others.
 
         "man is to king as woman is to ..." asks for
-        ``analogy(["king", "woman"], ["man"])``.
+        ``analogy(["king", "woman"], ["man"])``. Costs O(n_words n_components).
 
         Parameters
         ----------
@@ -464,7 +463,7 @@ class TextEmbedder(FeatureEmbedder):
         if length == 0:
             raise ValueError(
                 "The words asked about must have vectors that do not cancel out, got a "
-                "sum of zero: a word that co-occurs with no other has no vector."
+                "sum of zero: a word that co-occurs with nothing has no vector."
             )
         cosines = self.word_embedding_ @ (query / length)
         answers = self.word_embedding_.any(axis=1)

@@ -232,7 +232,7 @@ def check_documents(raw_documents, *, as_tokens):
             f"raw_documents was {raw_documents!r:.40}, pass [document] for a single "
             "one."
         )
-    is_matrix = getattr(raw_documents, "ndim", 1) > 1 and not as_tokens
+    is_matrix = getattr(raw_documents, "ndim", 1) != 1 and not as_tokens
     if hasattr(raw_documents, "columns") or sp.issparse(raw_documents) or is_matrix:
         raise ValueError(
             f"raw_documents must be one column of documents, got a {kind} of several: "
@@ -364,7 +364,7 @@ def warn_zero_means(known, rows, kind):
     n_zero = np.count_nonzero(~known)
     if n_zero:
         _warn(
-            f"{n_zero} of the {len(known)} {rows} have no {kind} with a vector from "
+            f"{n_zero} of the {len(known)} {rows} have no {kind} with vectors from "
             "fit: their embedding is the zero vector."
         )
 
@@ -380,12 +380,12 @@ def warn_dead_ends(n_dead_ends):
 
 
 def warn_alone(known, kind, argument):
-    """Warn, once for all of them, of features or words that occur with no other."""
+    """Warn, once for all of them, of features or words that co-occur with nothing."""
     n_alone = np.count_nonzero(~known)
     if n_alone:
         _warn(
-            f"{n_alone} of the {len(known)} {kind} of {argument} co-occur with no "
-            "other: their vectors are zero, and they have no part in means."
+            f"{n_alone} of the {len(known)} {kind} of {argument} co-occur with "
+            "nothing: their vectors are zero, and they have no part in means."
         )
 
 

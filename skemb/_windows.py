@@ -7,6 +7,8 @@ from skemb._kernels import count_met, place_words
 
 # Distances are counted in at most so many parts of a word.
 _FINEST = 2**24
+# Words are counted in pieces of so many, since that takes 64 bits for each.
+_PIECE = 2**20
 # Where most words would be left out a window takes in at most so many times its size.
 _WIDEST = 4
 
@@ -27,12 +29,13 @@ def kept_shares(frequency, subsample):
 
 
 def window_cooccurrences(words, kept, window, workers):
-    """Return how often words are expected to co-occur, as symmetric CSR in float32.
+    """Return how often words co-occur in the mean, as symmetric CSR in float32.
 
     A share kept_i of the occurrences of word i counts, as if the others had been left
     out of the text at random. Distances shrink by what is left out, here by its mean:
     two words with a mean of b others between them add kept_i kept_j (1 - b / window)
-    to their entry, or nothing from b = window on.
+    to their entry, or nothing from b = window on. (The mean over distances would be a
+    little larger.)
 
     Memory is that of the result, of one index for each word of the text, and of a few
     arrays of shape (n_words,) for each thread.
@@ -81,9 +84,8 @@ def window_cooccurrences(words, kept, window, workers):
 def _occurrences(words, n_words):
     """Return how often each word occurs; ends of documents are none."""
     occurrences = np.zeros(n_words + 1, dtype=np.int64)
-    # In pieces, since counting takes 64 bits.
-    for start in range(0, len(words), 2**20):
-        piece = words[start : start + 2**20]
+    for start in range(0, len(words), _PIECE):
+        piece = words[start : start + _PIECE]
         occurrences += np.bincount(piece + 1, minlength=n_words + 1)
     return occurrences[1:]
 

@@ -106,6 +106,7 @@ def test_a_precomputed_matrix_may_have_a_direction_and_a_diagonal(rng):
     forward = CooccurrenceEmbedder(**options).fit(A)
     backward = CooccurrenceEmbedder(**options).fit(A.T)
     assert np.abs(forward.feature_embedding_ - backward.feature_embedding_).max() > 0.01
+    np.testing.assert_allclose(forward.feature_frequency_, A.sum(axis=1) / A.sum())
     A[0, 0] += 9
     changed = CooccurrenceEmbedder(**options).fit(A)
     assert np.abs(changed.feature_embedding_ - forward.feature_embedding_).max() > 0.01
@@ -130,7 +131,9 @@ def test_a_feature_that_meets_no_other_has_no_vector_and_no_part_in_means():
     alone = np.zeros((2, 37))
     alone[:, 36] = 5
     embedder = CooccurrenceEmbedder(8, random_state=0)
-    with pytest.warns(UserWarning, match="1 of the 37 features of X co-occur with no"):
+    with pytest.warns(
+        UserWarning, match="1 of the 37 features of X co-occur with nothing"
+    ):
         embedder.fit(np.vstack([X, alone]))
     assert not embedder.feature_embedding_[36].any()
     assert np.isneginf(embedder.log_prior_[36])
@@ -165,8 +168,10 @@ def test_entries_given_in_parts_and_zeros(interactions):
     assert halves.nnz == 2 * interactions.nnz
 
 
-def test_score_is_the_mean_log_likelihood_of_pairs(interactions):
-    embedder = CooccurrenceEmbedder(8, n_gaussians=3, random_state=0).fit(interactions)
+@pytest.mark.parametrize("n_components", [1, 8])
+def test_score_is_the_mean_log_likelihood_of_pairs(interactions, n_components):
+    embedder = CooccurrenceEmbedder(n_components, n_gaussians=3, random_state=0)
+    embedder.fit(interactions)
     new = np.random.default_rng(5).poisson(0.3, (25, 35)).astype(float)
     X, Y = embedder.feature_embedding_, embedder.context_embedding_
     known = X.any(axis=1)
@@ -181,14 +186,28 @@ def test_score_is_the_mean_log_likelihood_of_pairs(interactions):
 
 
 def test_score_of_precomputed_rows_embeds_them_first(interactions):
-    met = reference.cooccurrences(interactions.toarray())
-    embedder = CooccurrenceEmbedder(8, affinity="precomputed", random_state=0).fit(met)
-    rows = embedder.score(met)
-    assert rows == pytest.approx(embedder.score(3 * met))
-    # Not only of features of fit, and mostly of their own rows.
-    assert embedder.score(met[:4] + met[4:8]) < 0
-    shuffled = np.random.default_rng(0).permutation(met.T).T
-    assert embedder.score(shuffled) < rows
+    met = reference.cooccurrences(interactions.toarray()) + np.eye(35)
+    embedder = CooccurrenceEmbedder(
+        8, affinity="precomputed", n_gaussians=1, temperature=0.5, random_state=0
+    ).fit(met)
+    rows = np.random.default_rng(0).permutation(met)[:20] + met[:20]
+    P, Y = reference.row_normalized(rows), embedder.context_embedding_
+    prior, zero = np.exp(embedder.log_prior_), np.zeros(8)
+    X = reference.embed(P, Y, prior, zero, 0.5, 0.0, n_steps=10)
+    losses = reference.row_losses(
+        X, Y, P, prior, 0.5, lambda X: reference.log_partition(X, Y, prior, 0.5)
+    )
+    expected = -rows.sum(axis=1) @ losses / rows.sum()
+    assert embedder.score(rows) == pytest.approx(expected)
+
+
+def test_every_kind_of_zero_is_warned_of(interactions):
+    with pytest.warns(UserWarning, match="co-occur with|have no") as caught:
+        CooccurrenceEmbedder(4, max_iter=2).fit_transform(interactions)
+    assert sorted(str(warning.message)[:20] for warning in caught) == [
+        "2 of the 35 features",
+        "2 of the 50 rows of ",
+    ]
 
 
 @pytest.mark.parametrize("X", [np.zeros((3, 35)), np.eye(4, 35)])

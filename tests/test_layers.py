@@ -52,6 +52,7 @@ BELOW = {
         "_compat",
         "_normalizer",
         "_operators",
+        "_parallel",
         "_trainer",
         "_validation",
     },

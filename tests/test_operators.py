@@ -158,11 +158,27 @@ def test_features_that_are_nearly_all_of_their_rows(dtype, heavy, rng):
         met[:, column] += (share * rest).sum(axis=0)
     np.fill_diagonal(met, 0)
     np.testing.assert_allclose(operator.strength, met.sum(axis=1), rtol=1e-6)
+    Y = rng.standard_normal((6, 3)).astype(dtype)
     with Workers() as workers:
-        got = pull_of(operator, np.eye(6, dtype=dtype), workers)
-    expected = reference.row_normalized(met)
+        got = pull_of(operator, Y, workers)
+    expected = reference.row_normalized(met) @ Y
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(got, expected, atol=tolerance)
+
+
+def test_rows_of_a_single_entry_are_not_met_with_rounding(rng):
+    X = np.vstack([counts(), 1e7 * np.eye(40)]).astype(np.float32)
+    Y = rng.standard_normal((40, 3)).astype(np.float32)
+    with Workers() as workers:
+        got = pull_of(CooccurrenceOperator(sp.csr_array(X)), Y, workers)
+        expected = pull_of(CooccurrenceOperator(sp.csr_array(counts())), Y, workers)
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_strengths_of_float32_are_summed_in_float64():
+    X = np.full((400_000, 2), 0.1, dtype=np.float32)
+    operator = CooccurrenceOperator(sp.csr_array(X))
+    np.testing.assert_allclose(operator.strength, X[:, 0].astype(float).sum() / 2)
 
 
 @pytest.mark.parametrize("X", [np.zeros((3, 4)), np.eye(4), np.ones((1, 1))])

@@ -154,9 +154,7 @@ def test_unknown_words_have_no_part_and_one_warning():
     embedder = fitted()
     expected = embedder.transform(["cat dog"])
     np.testing.assert_array_equal(embedder.transform(["cat xyzzy dog"]), expected)
-    with pytest.warns(
-        UserWarning, match="2 of the 3 documents have no word"
-    ) as warned:
+    with pytest.warns(UserWarning, match="2 of the 3 documents have no word") as warned:
         means = embedder.transform(["xyzzy", "cat", ""])
     assert len(warned) == 1
     np.testing.assert_array_equal(means.any(axis=1), [False, True, False])
@@ -239,6 +237,15 @@ def test_most_similar_and_analogy():
     assert len(embedder.most_similar("cat")) == 10
 
 
+def test_ties_are_broken_by_index(tmp_path):
+    embedder = fitted(4 * ["a b c d e", "e d c b a"], token_pattern=r"\w")
+    embedder.word_embedding_[:] = embedder.word_embedding_[0]
+    assert [word for word, _ in embedder.most_similar("c")] == ["a", "b", "d", "e"]
+    embedder.to_keyed_vectors(tmp_path / "words.txt")
+    lines = (tmp_path / "words.txt").read_text().splitlines()[1:]
+    assert [line[0] for line in lines] == ["a", "b", "c", "d", "e"]
+
+
 def test_what_cannot_be_looked_up():
     embedder = fitted()
     with pytest.raises(ValueError, match=r"word must be in the vocab.* got 'xyzzy'"):
@@ -247,6 +254,8 @@ def test_what_cannot_be_looked_up():
         embedder.analogy("cat", [3])
     with pytest.raises(ValueError, match=r"positive must be a word or a list .* got 3"):
         embedder.analogy(3)
+    generated = embedder.analogy((word for word in ["cat", "fund"]), iter(["bark"]))
+    assert generated == embedder.analogy(["cat", "fund"], ["bark"])
     with pytest.raises(ValueError, match="do not cancel out"):
         embedder.analogy(["cat"], ["cat"])
     with pytest.raises(ValueError, match="at least one word"):
@@ -413,7 +422,7 @@ def test_words_without_neighbours():
         embedder = fitted(["cat dog", "lonely"])
     assert not vector_of(embedder, "lonely").any()
     assert [word for word, _ in embedder.most_similar("cat")] == ["dog"]
-    with pytest.raises(ValueError, match="co-occurs with no other has no vector"):
+    with pytest.raises(ValueError, match="co-occurs with nothing has no vector"):
         embedder.most_similar("lonely")
     with pytest.warns(UserWarning, match="1 of the 2 documents"):
         means = embedder.transform(["lonely", "lonely cat"])

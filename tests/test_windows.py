@@ -58,6 +58,12 @@ def test_counts_are_those_of_the_naive_twin(n_words, window):
     np.testing.assert_allclose(got.toarray(), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_texts_are_counted_in_pieces(monkeypatch):
+    expected = counted(random_documents(7), np.ones(7), 3)
+    monkeypatch.setattr("skemb._windows._PIECE", 5)
+    assert (counted(random_documents(7), np.ones(7), 3) != expected).nnz == 0
+
+
 def test_counts_are_exactly_symmetric_and_the_same_for_any_number_of_threads():
     kept = np.random.default_rng(1).uniform(0.02, 1, 90)
     first = counted(random_documents(90), kept, 4)
