@@ -268,11 +268,11 @@ def test_names_and_pandas_output(embedder, X):
     else:
         table = pd.DataFrame(X.toarray(), index=index).add_prefix("column ")
     Z = embedder.set_output(transform="pandas").fit_transform(table)
-    assert list(Z.index) == index
     names = [f"{type(embedder).__name__.lower()}{k}" for k in range(12)]
     assert list(Z.columns) == list(embedder.get_feature_names_out()) == names
     pd.testing.assert_frame_equal(embedder.transform(table), Z)
-    if X.ndim == 2:
+    if X.ndim == 2:  # that of a Series is lost by scikit-learn 1.6
+        assert list(Z.index) == index
         assert list(embedder.feature_names_in_) == list(table.columns)
 
 
