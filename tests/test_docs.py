@@ -11,13 +11,13 @@ from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
 
 import skemb
-from skemb import _kernels, metrics, model_selection
+from skemb import _kernels, datasets, metrics, model_selection
 
 ROOT = Path(__file__).parents[1]
 ESTIMATORS = [getattr(skemb, name) for name in skemb.__all__]
 FUNCTIONS = [
     f"{module.__name__}.{name}"
-    for module in (metrics, model_selection)
+    for module in (datasets, metrics, model_selection)
     for name, value in vars(module).items()
     if inspect.isfunction(value)
     and value.__module__ == module.__name__
@@ -56,6 +56,7 @@ def test_functions_have_examples_and_defaults(name):
         default = parameter.default
         if default is not parameter.empty:
             shown = getattr(default, "__name__", default)
+            shown = f'"{default}"' if isinstance(default, str) else shown
             assert documented[name].endswith(f"default={shown}"), name
 
 

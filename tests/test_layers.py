@@ -75,6 +75,7 @@ BELOW = {
     "_operators": {"_kernels", "_parallel"},
     "_kernels": set(),
     "_parallel": set(),
+    "datasets": set(),
     "metrics": {"_validation", "model_selection"},
     "model_selection": {"_validation"},
 }
