@@ -126,7 +126,8 @@ class CooccurrenceEmbedder(FeatureEmbedder):
     Notes
     -----
     An epoch costs O(nnz d + m K d + m d²) for m features, nnz being the entries of X,
-    and not the pairs that co-occur. Fitting holds X in CSR twice (by row and by column)
+    and not the pairs that co-occur. Fitting holds X in CSR twice (by row and by column;
+    once more where an entry is over 99 % of its row)
     and about three arrays of shape (n_features, n_components) and one of
     (n_rows + n_features, n_components). float32 input takes half the time and memory
     of float64.
@@ -317,6 +318,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
             If X is not what ``transform`` takes, or nothing in it co-occurs.
         """
         check_is_fitted(self, "n_iter_")
+        self._validate_params()
         X = check_affinity(self, X, reset=False)
         with Workers(self.n_jobs) as workers:
             if self.affinity == "precomputed":

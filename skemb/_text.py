@@ -91,7 +91,7 @@ class TextEmbedder(FeatureEmbedder):
         at least 1.
     max_features : int or None, default=None
         How many of the most frequent words are kept, at least 1; None keeps all.
-    vocabulary : mapping or iterable, default=None
+    vocabulary : mapping, list or set of str, default=None
         The words that count, in place of those found, whatever ``min_df``, ``max_df``
         and ``max_features`` say; a mapping gives their indices.
     window : int, default=5
@@ -454,6 +454,8 @@ class TextEmbedder(FeatureEmbedder):
             raise ValueError("positive or negative must hold at least one word.")
         vectors = self.word_embedding_
         query = vectors[added].sum(axis=0) - vectors[taken].sum(axis=0)
+        if np.linalg.norm(query) < 1e-6 * (len(added) + len(taken)):  # rounding
+            query[:] = 0
         return self._nearest(query, added + taken, n)
 
     def _nearest(self, query, asked, n):

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from numbers import Integral, Real
 
 import numpy as np
@@ -291,13 +291,16 @@ def check_vocabulary(vocabulary):
     """Return the words that are to count, in one order for all runs, or a mapping."""
     if vocabulary is None:
         return None
-    listed = vocabulary if isinstance(vocabulary, Mapping) else list(vocabulary)
-    if isinstance(vocabulary, str) or not all(isinstance(w, str) for w in listed):
+    listed = vocabulary
+    if not isinstance(vocabulary, Mapping | Iterator):
+        listed = getattr(vocabulary, "tolist", lambda: list(vocabulary))()
+    once = isinstance(vocabulary, str | Iterator)
+    if once or not all(isinstance(word, str) for word in listed):
         raise ValueError(
-            "vocabulary must be a list of strings or a mapping from strings to "
+            "vocabulary must be a list or set of strings or a mapping from them to "
             f"indices, got {vocabulary!r:.60} of type {type(vocabulary).__name__}."
         )
-    return sorted(listed) if isinstance(vocabulary, Set) else listed
+    return sorted(listed) if isinstance(vocabulary, set | frozenset) else listed
 
 
 def check_some_words(words):

@@ -210,6 +210,14 @@ def test_every_kind_of_zero_is_warned_of(interactions):
     ]
 
 
+def test_parameters_set_after_fit_are_checked(interactions):
+    embedder = CooccurrenceEmbedder(4, max_iter=2).fit(interactions)
+    embedder.set_params(affinity="pairs")
+    for method in (embedder.transform, embedder.score):
+        with pytest.raises(ValueError, match="'affinity' parameter"):
+            method(interactions)
+
+
 @pytest.mark.parametrize("X", [np.zeros((3, 35)), np.eye(4, 35)])
 def test_nothing_to_score(interactions, X):
     embedder = CooccurrenceEmbedder(4, max_iter=2).fit(interactions)

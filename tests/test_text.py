@@ -257,7 +257,7 @@ def test_what_cannot_be_looked_up():
     generated = embedder.analogy((word for word in ["cat", "fund"]), iter(["bark"]))
     assert generated == embedder.analogy(["cat", "fund"], ["bark"])
     with pytest.raises(ValueError, match="do not cancel out"):
-        embedder.analogy(["cat"], ["cat"])
+        embedder.analogy(["cat", "dog", "fund"], ["fund", "cat", "dog"])
     with pytest.raises(ValueError, match="at least one word"):
         embedder.analogy([], [])
     for n in (0, -1, 2.5, "ten", True):
@@ -312,8 +312,9 @@ def test_words_that_a_text_file_would_tear_apart(word, tmp_path):
         (["one two", "three"], {"min_df": 2}, "no terms remain"),
         (["one two"], {"vocabulary": []}, "got an empty vocabulary: look at"),
         (["one two"], {"vocabulary": ["three"]}, "words of the vocabulary, got none"),
-        (["one two"], {"vocabulary": [1, 2]}, r"list of strings .* got \[1, 2\]"),
-        (["one two"], {"vocabulary": "one"}, "list of strings .* got 'one'"),
+        (["one two"], {"vocabulary": [1, 2]}, r"set of strings .* got \[1, 2\]"),
+        (["one two"], {"vocabulary": iter(["one"])}, "set of strings .* got <list_it"),
+        (["one two"], {"vocabulary": "one"}, "set of strings .* got 'one'"),
         (["one", None], {}, "strings, got None of type NoneType at position 1"),
         (["one", np.nan], {}, "strings, got nan of type float at position 1"),
         ([["one", "two"]], {}, 'strings, got .*one.* set analyzer="tokens"'),
@@ -365,9 +366,10 @@ def test_capitals_of_a_vocabulary_count():
 def test_the_order_of_a_vocabulary():
     documents, _ = stories()
     expected = fitted(documents, vocabulary=sorted(WORLDS[0]))
-    for form in (set, frozenset):
+    for form in (set, frozenset, lambda words: np.array(sorted(words))):
         embedder = fitted(documents, vocabulary=form(WORLDS[0]))
         assert embedder.vocabulary_ == expected.vocabulary_
+        assert {type(word) for word in embedder.vocabulary_} == {str}
 
 
 def test_bytes_are_scored_as_they_are_read():
