@@ -345,7 +345,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         if self.affinity == "precomputed":
             return two_sided_pulls(data)
         operator = CooccurrenceOperator(given_once(data))
-        return [(operator, operator.strength), (operator, operator.strength)]
+        return 2 * [(operator, operator.strength)]
 
     def _attributes(self, sides, data, losses, workers):
         precomputed = self.affinity == "precomputed"

@@ -11,7 +11,12 @@ from skemb._compat import Interval, StrOptions
 from skemb._normalizer import log_of
 from skemb._operators import SparseOperator
 from skemb._parallel import Workers
-from skemb._trainer import conditional_of, known_log_prior, log_likelihood
+from skemb._trainer import (
+    conditional_of,
+    known_log_prior,
+    log_likelihood,
+    read_through,
+)
 from skemb._validation import warn_alone, warn_zero_means
 
 
@@ -84,11 +89,10 @@ class FeatureEmbedder(BaseEmbedder):
     def _mean_log_likelihood(self, vectors, operator, workers):
         """Return the mean of log p(j | i) over what the operator says meets."""
         conditional = self._conditional
-        log_prior = operator.propagate(conditional.log_prior, workers).copy()
-        conditional = conditional._replace(
-            source=operator.propagate(conditional.contexts, workers),
-            log_prior=log_prior,
+        source, log_prior = read_through(
+            operator, conditional.contexts, conditional.normalizer.prior, workers
         )
+        conditional = conditional._replace(source=source, log_prior=log_prior)
         log_likelihoods = log_likelihood(vectors, operator, conditional, workers)
         weights = operator.strength * vectors.any(axis=1)
         if not weights.any():

@@ -26,7 +26,6 @@ from skemb._validation import (
     check_words,
     check_writable_words,
     column_sums,
-    row_sums,
 )
 from skemb._windows import kept_shares, window_cooccurrences
 
@@ -454,15 +453,13 @@ class TextEmbedder(FeatureEmbedder):
             raise ValueError("positive or negative must hold at least one word.")
         vectors = self.word_embedding_
         query = vectors[added].sum(axis=0) - vectors[taken].sum(axis=0)
-        if np.linalg.norm(query) < 1e-6 * (len(added) + len(taken)):  # rounding
-            query[:] = 0
         return self._nearest(query, added + taken, n)
 
     def _nearest(self, query, asked, n):
         """Return the n words nearest to a vector, and their cosines with it."""
         check_positive(n, "n")
         length = np.linalg.norm(query)
-        if length == 0:
+        if length < 1e-6 * len(asked):  # what rounding leaves of nothing
             raise ValueError(
                 "The words asked about must have vectors that do not cancel out, got a "
                 "sum of zero: a word that co-occurs with nothing has no vector."
@@ -535,10 +532,10 @@ class TextEmbedder(FeatureEmbedder):
         return window_cooccurrences(words, kept, self.window, workers)
 
     def _pulls(self, data, workers):
+        met = (np.diff(data.cooccurrences.indptr) > 0).astype(np.float64)
+        operator = SparseOperator(data.cooccurrences, met)
         # Symmetric, so that words as contexts are pulled by the same.
-        known = (row_sums(data.cooccurrences) > 0).astype(np.float64)
-        operator = SparseOperator(data.cooccurrences, known)
-        return [(operator, operator.strength), (operator, operator.strength)]
+        return 2 * [(operator, operator.strength)]
 
     def _attributes(self, sides, data, losses, workers):
         return {

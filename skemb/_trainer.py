@@ -195,12 +195,12 @@ def conditional_of(sides, mean_penalty, workers):
     single.update(contexts.vectors, workers)
     # One Gaussian bounds the curvature. Of several, rows see some more than others.
     margin = 1 if normalizer.width == 1 else 2
-    # A copy, for the source is propagated next.
-    log_prior = known_log_prior(normalizer.prior)
-    log_prior = rows.operator.propagate(log_prior, workers).copy()
+    source, log_prior = read_through(
+        rows.operator, contexts.vectors, normalizer.prior, workers
+    )
     return Conditional(
         contexts=contexts.vectors,
-        source=rows.operator.propagate(contexts.vectors, workers),
+        source=source,
         log_prior=log_prior,
         mass=rows.operator.mass,
         normalizer=normalizer,
@@ -208,6 +208,16 @@ def conditional_of(sides, mean_penalty, workers):
         center=single.means[0],
         curvature=margin * max(np.linalg.eigvalsh(single.stretch)[-1], 0),
     )
+
+
+def read_through(operator, contexts, prior, workers):
+    """Return the contexts and their log prior as the rows of an operator read them.
+
+    The contexts last until it propagates again.
+    """
+    # A copy, for the contexts are propagated next.
+    log_prior = operator.propagate(known_log_prior(prior), workers).copy()
+    return operator.propagate(contexts, workers), log_prior
 
 
 def embed(operator, conditional, n_steps, workers):
