@@ -19,7 +19,7 @@ from skemb._normalizer import normalizer_of
 from skemb._operators import SparseOperator
 from skemb._parallel import Workers
 from skemb._progress import Progress
-from skemb._trainer import Side, pull_of, random_vectors, train
+from skemb._trainer import Side, principal_axes, pull_of, random_vectors, train
 from skemb._validation import check_start, column_sums, row_sums
 
 
@@ -42,6 +42,7 @@ class BaseEmbedder(
         "tol": [Interval(Real, 0, None, closed="left")],
         "init": [StrOptions({"random"}), "array-like"],
         "warm_start": ["boolean"],
+        "principal_axes": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -103,6 +104,12 @@ class BaseEmbedder(
             )
             fitted = attributes(losses)
             vars(self).update(fitted)
+            if self.principal_axes:
+                axes = principal_axes(self._fitted_vectors(data)[0])
+                for side in sides:
+                    side.rotate(axes)
+                fitted = attributes(losses)
+                vars(self).update(fitted)
             progress.close(fitted)
             self._warn(sides)
         return data

@@ -104,6 +104,10 @@ class BipartiteEmbedder(RowEmbedder):
     warm_start : bool, default=False
         Whether ``fit`` starts from the embedding of the last fit, if there was one, in
         place of ``init``. X must keep its shape.
+    principal_axes : bool, default=False
+        Whether to turn all vectors, once trained, to the principal axes of
+        ``embedding_``: cosines stay, to rounding, and the first k columns keep
+        as much of them as any k can, so that one fit serves a search over dimensions.
     n_jobs : int or None, default=None
         Number of threads; None is 1 unless in a ``joblib.parallel_config``, -1 all
         processors. The result is the same, byte for byte, whatever it is.
@@ -229,6 +233,7 @@ class BipartiteEmbedder(RowEmbedder):
         tol=0.0,
         init="random",
         warm_start=False,
+        principal_axes=False,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -242,6 +247,7 @@ class BipartiteEmbedder(RowEmbedder):
         self.tol = tol
         self.init = init
         self.warm_start = warm_start
+        self.principal_axes = principal_axes
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

@@ -2,7 +2,7 @@
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 # What scikit-learn allows for the parameters that are passed on to its vectorizer.
 VECTORIZER_CONSTRAINTS = {
@@ -45,6 +45,7 @@ except ImportError:
 __all__ = [
     "VECTORIZER_CONSTRAINTS",
     "CallbackSupportMixin",
+    "HasMethods",
     "Interval",
     "StrOptions",
     "fit_context",

@@ -87,6 +87,10 @@ class CooccurrenceEmbedder(FeatureEmbedder):
     warm_start : bool, default=False
         Whether ``fit`` starts from the embedding of the last fit, if there was one, in
         place of ``init``. X must keep its features.
+    principal_axes : bool, default=False
+        Whether to turn all vectors, once trained, to the principal axes of
+        ``feature_embedding_``: cosines stay, to rounding, and the first k columns keep
+        as much of them as any k can, so that one fit serves a search over dimensions.
     n_jobs : int or None, default=None
         Number of threads; None is 1 unless in a ``joblib.parallel_config``, -1 all
         processors. The result is the same, byte for byte, whatever it is.
@@ -195,6 +199,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         tol=0.0,
         init="random",
         warm_start=False,
+        principal_axes=False,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -210,6 +215,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         self.tol = tol
         self.init = init
         self.warm_start = warm_start
+        self.principal_axes = principal_axes
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

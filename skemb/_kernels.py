@@ -262,3 +262,22 @@ def count_met(words, ends, places, strides, reach, kept, start, n_met, begins, o
                 out[0][begins[word] + k] = other
                 out[1][begins[word] + k] = weight / reach
             counts[other] = 0
+
+
+@_jit()
+def hold_out_edges(ends, n_asked, degrees, held_out):
+    """Mark in ``held_out`` (k,) the first ``n_asked`` edges that both ends can spare.
+
+    ``ends`` (k, 2) holds two nodes for each edge, and ``degrees`` (n,) how many edges
+    each node has; those of held-out edges are taken off, and the last one never is.
+    """
+    n_held_out = 0
+    for k in range(ends.shape[0]):
+        if n_held_out == n_asked:
+            return
+        first, second = ends[k]
+        if degrees[first] > 1 and degrees[second] > 1:
+            degrees[first] -= 1
+            degrees[second] -= 1
+            held_out[k] = True
+            n_held_out += 1

@@ -9,6 +9,8 @@ The trainer asks of a normaliser
 - ``update(contexts, workers, share=1.0)``: once an epoch. Until the last epoch, at a
   ``share`` of one, it may be coarser. It draws nothing and binds new arrays rather than
   changing old ones, so that a shallow copy can be updated on its own;
+- ``rotate(axes)``: take the columns of an orthogonal (d, d) as new coordinates, in what
+  ``update`` goes on from;
 - ``evaluate(rows)``: log Z (b,) and its gradient times t (b, d) at unit rows (b, d).
 """
 
@@ -43,6 +45,9 @@ class ExactNormalizer:
         """Keep a copy of the contexts: those of a graph are its rows, which move."""
         self.contexts = contexts.copy()
         self._scaled_contexts = contexts / contexts.dtype.type(self.temperature)
+
+    def rotate(self, axes):
+        """Nothing is kept but contexts, which are given again."""
 
     def log_terms(self, rows):
         """Return log p_j + x·y_j / t of unit rows x (b, d) and all contexts, (b, m)."""
@@ -125,6 +130,11 @@ class GaussianNormalizer:
         labels = (contexts @ self.centers.T).argmax(axis=1)
         add_by_label(contexts, prior, labels, weights, sums)
         return weights, sums, second
+
+    def rotate(self, axes):
+        """Turn the centres."""
+        if self.centers is not None:
+            self.centers = self.centers @ axes
 
     def _moved_centers(self, sums):
         """Return the directions of the sums; centres nobody chose stay."""

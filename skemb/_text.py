@@ -132,6 +132,10 @@ class TextEmbedder(FeatureEmbedder):
     warm_start : bool, default=False
         Whether ``fit`` starts from the vectors of the last fit, if there was one, in
         place of ``init``; words that it did not have start at random.
+    principal_axes : bool, default=False
+        Whether to turn all vectors, once trained, to the principal axes of
+        ``word_embedding_``: cosines stay, to rounding, and the first k columns keep
+        as much of them as any k can, so that one fit serves a search over dimensions.
     n_jobs : int or None, default=None
         Number of threads that count and train; None is 1 unless in a
         ``joblib.parallel_config``, -1 all processors. Documents are read in one. The
@@ -260,6 +264,7 @@ class TextEmbedder(FeatureEmbedder):
         tol=0.0,
         init="random",
         warm_start=False,
+        principal_axes=False,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -285,6 +290,7 @@ class TextEmbedder(FeatureEmbedder):
         self.tol = tol
         self.init = init
         self.warm_start = warm_start
+        self.principal_axes = principal_axes
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

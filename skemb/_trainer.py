@@ -82,6 +82,13 @@ class Side:
             self.vectors, self._spare = out, self.vectors
         return loss
 
+    def rotate(self, axes):
+        """Take the axes, columns of an orthogonal (d, d), as new coordinates."""
+        axes = axes.astype(self.vectors.dtype)
+        self.vectors = unit(self.vectors @ axes)
+        self.mean = self.shares @ self.vectors
+        self.normalizer.rotate(axes)
+
     def _target(self, source):
         """Return where to write: in place, unless rows are still read by others."""
         if source is not self.vectors:
@@ -137,6 +144,15 @@ def unit(vectors):
     """Scale the rows of ``vectors`` to length one, in place; zero rows stay zero."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
     return np.divide(vectors, length, out=vectors, where=length > 0)
+
+
+def principal_axes(vectors):
+    """Return the axes of vectors (n, d) as columns (d, d), the longest first.
+
+    They are the eigenvectors of the second moment, not centred: the first k coordinates
+    keep as much of the squares, and of all dot products, as any k can.
+    """
+    return np.linalg.eigh(vectors.T @ vectors)[1][:, ::-1]
 
 
 def train(sides, *, mean_penalty, max_iter, tol, from_random, workers, monitor):
@@ -272,6 +288,20 @@ def log_likelihood(rows, operator, conditional, workers):
     workers.run(block_likelihood, len(rows), max(conditional.contexts.shape))
     out[~operator.pulled] = 0
     return out
+
+
+def log_partitions(rows, conditional, workers):
+    """Return log Z at unit rows as training estimates it and exactly, (n,) each."""
+    exact = exact_normalizer_of(conditional, workers)
+    estimated_logs, exact_logs = np.empty((2, len(rows)))
+
+    def block_logs(start, stop):
+        x = rows[start:stop]
+        estimated_logs[start:stop], _ = conditional.normalizer.evaluate(x)
+        exact_logs[start:stop], _ = log_sum_exp(exact.log_terms(x), exact.temperature)
+
+    workers.run(block_logs, len(rows), exact.width)
+    return estimated_logs, exact_logs
 
 
 def best_contexts(rows, excluded, fallback, conditional, n_best, workers):

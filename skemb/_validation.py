@@ -20,12 +20,7 @@ def check_affinity(estimator, X, *, reset):
 
     The caller's arrays are shared where they can be, never changed.
     """
-    if hasattr(X, "adj") and hasattr(X, "nodes"):
-        raise TypeError(
-            f"X must be a matrix, got a graph of type {type(X).__name__}: pass "
-            "networkx.to_scipy_sparse_array(X), or of a bipartite graph "
-            "networkx.bipartite.biadjacency_matrix(X, row_order)."
-        )
+    check_not_graph(X)
     try:
         X = validate_data(
             estimator,
@@ -53,6 +48,16 @@ def check_affinity(estimator, X, *, reset):
         )
     _check_sums(X, reset=reset)
     return X
+
+
+def check_not_graph(X, name="X"):
+    """Refuse a graph of networkx where a matrix is asked for."""
+    if hasattr(X, "adj") and hasattr(X, "nodes"):
+        raise TypeError(
+            f"{name} must be a matrix, got a graph of type {type(X).__name__}: pass "
+            f"that of skemb.datasets.adjacency_from_networkx, or of a bipartite graph "
+            "networkx.bipartite.biadjacency_matrix."
+        )
 
 
 def _check_sums(X, *, reset):
@@ -129,14 +134,13 @@ def row_blocks_of(X):
     return (X[start:stop] for start, stop in row_blocks(n_rows, X.nnz // n_rows))
 
 
-def check_square(X):
+def check_square(X, name="X"):
     """Refuse an affinity matrix that is not square."""
     if X.shape[0] != X.shape[1]:
         raise ValueError(
-            "X must be a square affinity matrix of shape (n_nodes, n_nodes), got shape "
-            f"{X.shape}: row i and column i are the same node. A list of edges becomes "
-            "one with scipy.sparse.coo_array((weights, (sources, targets)), "
-            "shape=(n_nodes, n_nodes))."
+            f"{name} must be a square affinity matrix of shape (n_nodes, n_nodes), got "
+            f"shape {X.shape}: row i and column i are the same node. A table of edges "
+            "becomes one by skemb.datasets.adjacency_from_edges."
         )
 
 
@@ -150,15 +154,15 @@ def check_cooccurrences(X):
         )
 
 
-def check_node_order(X):
+def check_node_order(X, name="X"):
     """Refuse a DataFrame whose rows and columns name the same nodes in two orders."""
     index, columns = getattr(X, "index", None), getattr(X, "columns", None)
     if columns is None or not hasattr(index, "equals"):
         return
     if not index.equals(columns) and set(index) == set(columns):
         raise ValueError(
-            "X must list rows and columns in one order, got a DataFrame whose index is "
-            "a permutation of its columns: pass X.loc[X.columns]."
+            f"{name} must list rows and columns in one order, got a DataFrame whose "
+            f"index is a permutation of its columns: pass {name}.loc[{name}.columns]."
         )
 
 
@@ -218,8 +222,8 @@ def check_test_size(test_size):
         (is_integer(test_size) and test_size >= 1) or (is_share and 0 < test_size < 1)
     ):
         raise ValueError(
-            "test_size must be a float between 0 and 1, a share of each row's entries, "
-            f"or a positive integer, how many of them, got {test_size!r}."
+            "test_size must be a float between 0 and 1, the share to hold out, or a "
+            f"positive integer, how many to hold out, got {test_size!r}."
         )
 
 
@@ -362,6 +366,14 @@ def warn_empty_rows(known):
         )
 
 
+def warn_unknown_ids(n_unknown, n_ids):
+    """Warn, once for all of them, of ids that a lookup has nothing about."""
+    if n_unknown:
+        _warn(
+            f"{n_unknown} of the {n_ids} ids of X are unknown: their vectors are zero."
+        )
+
+
 def warn_zero_means(known, rows, kind):
     """Warn, once for all of them, of rows or documents that are means of nothing."""
     n_zero = np.count_nonzero(~known)
@@ -398,6 +410,17 @@ def warn_unused(analyzer, options, defaults):
     for name in unused.get(analyzer, options):
         if options[name] not in (defaults[name], None, False):
             _warn(f"{name}={options[name]!r} is not used with analyzer={analyzer!r}.")
+
+
+def warn_normalizer(error, conditional):
+    """Warn that the normaliser of a fitted conditional is estimated badly."""
+    n_contexts, n_gaussians = len(conditional.contexts), conditional.normalizer.width
+    _warn(
+        f"The estimate of log Z is off by {error:.2g} nats in the mean with "
+        f"n_gaussians={n_gaussians}: raise n_gaussians, as to "
+        f"{min(4 * n_gaussians, n_contexts)} ({n_contexts} is exact), or temperature, "
+        f"now {conditional.normalizer.temperature:.3g}."
+    )
 
 
 def _warn(message):

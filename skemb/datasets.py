@@ -1,13 +1,18 @@
 """Matrices from edges, tables and graphs, with the ids of their rows and columns."""
 
-from collections import defaultdict
-from collections.abc import Iterable
 from decimal import Decimal
 from numbers import Real
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import scipy.sparse as sp
+
+from skemb._ids import column_of, encode, frame_of, is_iterable, shown, to_list
+
+__all__ = [
+    "adjacency_from_edges",
+    "adjacency_from_networkx",
+    "interactions_from_table",
+]
 
 
 def adjacency_from_edges(
@@ -68,16 +73,16 @@ def adjacency_from_edges(
     >>> ids
     array(['Ann', 'Bob', 'Cid', 'Dan'], dtype=object)
     """
-    frame = _frame(edges)
+    frame = frame_of(edges)
     if frame is None:
         ends = _ends_of_pairs(edges)
         _check_unnamed(source, target, weight)
     else:
         ends = {
-            "source": _column(frame, source, "source", "edges"),
-            "target": _column(frame, target, "target", "edges"),
+            "source": column_of(frame, source, "source", "edges"),
+            "target": column_of(frame, target, "target", "edges"),
         }
-        weight = _column(frame, weight, "weight", "edges")
+        weight = column_of(frame, weight, "weight", "edges")
     return _adjacency(ends, weight, directed, nodes, "edges")
 
 
@@ -137,19 +142,19 @@ def interactions_from_table(table, row, column, weight=None, rows=None, columns=
     >>> items
     array(['pen', 'ink'], dtype=object)
     """
-    frame = _frame(table)
+    frame = frame_of(table)
     if frame is None:
         raise TypeError(
             "table must be a DataFrame of pandas, polars or another library that "
             f"narwhals reads, got {type(table).__name__}."
         )
     ends = {
-        "row": _column(frame, row, "row", "table"),
-        "column": _column(frame, column, "column", "table"),
+        "row": column_of(frame, row, "row", "table"),
+        "column": column_of(frame, column, "column", "table"),
     }
-    weights = _weights(_column(frame, weight, "weight", "table"), ends, "table")
-    (i,), row_ids = _encode({"row": ends["row"]}, rows, "table", "rows")
-    (j,), column_ids = _encode({"column": ends["column"]}, columns, "table", "columns")
+    weights = _weights(column_of(frame, weight, "weight", "table"), ends, "table")
+    (i,), row_ids = encode({"row": ends["row"]}, rows, "table", "rows")
+    (j,), column_ids = encode({"column": ends["column"]}, columns, "table", "columns")
     return _csr(weights, i, j, (len(row_ids), len(column_ids))), row_ids, column_ids
 
 
@@ -216,45 +221,21 @@ def _is_graph(value):
     return all(hasattr(value, name) for name in ("nodes", "edges", "is_directed"))
 
 
-def _frame(table):
-    """Return a table as narwhals reads it, or None if it does not."""
-    frame = nw.from_native(table, pass_through=True)
-    if isinstance(frame, nw.LazyFrame):
-        frame = frame.collect()
-    return frame if isinstance(frame, nw.DataFrame) else None
-
-
-def _column(frame, name, role, argument):
-    """Return a column of a table as a list; None if it is a weight that is None."""
-    if name is None and role == "weight":
-        return None
-    try:
-        known = name in set(frame.columns)
-    except TypeError:
-        known = False
-    if not known:
-        raise ValueError(
-            f"{role} must be the name of a column of {argument}, one of "
-            f"{frame.columns}, got {_shown(name)}."
-        )
-    return frame.get_column(name).to_list()
-
-
 def _ends_of_pairs(edges):
     """Return the ids on both sides of pairs, as lists."""
-    if _is_graph(edges) or isinstance(edges, dict) or not _is_iterable(edges):
+    if _is_graph(edges) or isinstance(edges, dict) or not is_iterable(edges):
         raise TypeError(
             f"edges must be a table or pairs of ids, got {type(edges).__name__}: "
             "graphs of networkx go to adjacency_from_networkx."
         )
     if isinstance(edges, np.ndarray) and edges.ndim == 2 and edges.shape[1] == 2:
-        return {"source": _to_list(edges[:, 0]), "target": _to_list(edges[:, 1])}
-    edges = _to_list(edges)
+        return {"source": to_list(edges[:, 0]), "target": to_list(edges[:, 1])}
+    edges = to_list(edges)
     for position, pair in enumerate(edges):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ValueError(
                 "edges must be a table or pairs of ids (source, target), got "
-                f"{_shown(pair)} at position {position}: weights go to weight."
+                f"{shown(pair)} at position {position}: weights go to weight."
             )
     return {
         "source": [source for source, _ in edges],
@@ -267,36 +248,20 @@ def _check_unnamed(source, target, weight):
     for role, name in (("source", source), ("target", target)):
         if not isinstance(name, str) or name != role:
             raise TypeError(
-                f"{role} must be left out where edges are pairs, got {_shown(name)}: "
+                f"{role} must be left out where edges are pairs, got {shown(name)}: "
                 "it names a column of a table."
             )
-    if weight is not None and not _is_iterable(weight):
+    if weight is not None and not is_iterable(weight):
         raise TypeError(
             "weight must be an array of numbers where edges are pairs, got "
-            f"{_shown(weight)}."
+            f"{shown(weight)}."
         )
-
-
-def _is_iterable(value):
-    """Tell what holds values, also once only, from all else and from text."""
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
-
-
-def _to_list(values):
-    """Return one-dimensional data as a list, of plain Python objects where it can."""
-    values = nw.from_native(values, series_only=True, pass_through=True)
-    if isinstance(values, nw.Series):
-        return values.to_list()
-    # Of dates, numpy would make numbers.
-    if isinstance(values, np.ndarray) and values.dtype.kind not in "mM":
-        return values.tolist()
-    return list(values)
 
 
 def _adjacency(ends, weight, directed, nodes, argument):
     """Return the matrix of edges given as lists of ids, and the ids of its rows."""
     weights = _weights(weight, ends, argument)
-    (i, j), ids = _encode(ends, nodes, argument, "nodes")
+    (i, j), ids = encode(ends, nodes, argument, "nodes")
     shape = len(ids), len(ids)
     if directed:
         return _csr(weights, i, j, shape), ids
@@ -317,7 +282,7 @@ def _weights(weights, ends, argument):
     n_pairs = len(next(iter(ends.values())))
     if weights is None:
         return np.ones(n_pairs)
-    weights = _to_list(weights)
+    weights = to_list(weights)
     if len(weights) != n_pairs:
         raise ValueError(
             f"weight must have shape ({n_pairs},), one for each row of {argument}, got "
@@ -335,111 +300,7 @@ def _weights(weights, ends, argument):
         at = ", ".join(f"{end} {ids[position]!r:.60}" for end, ids in ends.items())
         raise ValueError(
             "weight must hold finite numbers of at least 0, got "
-            f"{_shown(weights[position])} at position {position} of {argument} ({at}): "
+            f"{shown(weights[position])} at position {position} of {argument} ({at}): "
             "drop, fill or convert such weights."
         )
     return checked
-
-
-def _encode(ends, listed, argument, listing):
-    """Return the rows of ids, an array (n,) for each end, and the ids in order."""
-    index = defaultdict()
-    index.default_factory = index.__len__
-    if listed is not None:
-        _add_listed(index, listed, listing)
-    n_listed = len(index)
-    codes = _numbered(index, ends, argument)
-    if not index:
-        raise ValueError(
-            f"{argument if listed is None else listing} must have at least one id, got "
-            f"none: pass {listing} to say which ids there are."
-        )
-    if listed is not None and len(index) > n_listed:
-        raise ValueError(
-            f"{listing} must hold all ids of {argument}, got none equal to "
-            f"{_at(ends, (codes >= n_listed).argmax())}: add it to {listing}, or leave "
-            f"it out of {argument}."
-        )
-    return codes.reshape(-1, len(ends)).T, _as_array(index)
-
-
-def _add_listed(index, listed, listing):
-    """Add the ids that a user lists, each given once, to the index."""
-    unordered = isinstance(listed, set | frozenset) or hasattr(listed, "columns")
-    if unordered or not _is_iterable(listed):
-        raise TypeError(
-            f"{listing} must be ids in an order, as in a list, got {_shown(listed)}."
-        )
-    ends = {"id": _to_list(listed)}
-    codes = _numbered(index, ends, listing)
-    again = codes != np.arange(len(codes))
-    if again.any():
-        raise ValueError(
-            f"{listing} must have each id once, got {_at(ends, again.argmax())} again: "
-            "drop duplicates."
-        )
-
-
-def _numbered(index, ends, argument):
-    """Return the numbers of ids, row by row; new ones are added to the index."""
-    n_ends, n_rows = len(ends), len(next(iter(ends.values())))
-    values = [None] * (n_ends * n_rows)
-    for place, ids in enumerate(ends.values()):
-        values[place::n_ends] = ids
-    try:
-        codes = np.fromiter(map(index.__getitem__, values), np.intp, len(values))
-    except TypeError:
-        position = list(map(_is_unhashable, values)).index(True)
-        raise TypeError(
-            f"{argument} must have ids that can be hashed, such as strings, integers "
-            f"or tuples, got {_at(ends, position)}."
-        ) from None
-    missing = [code for value, code in index.items() if _is_missing(value)]
-    if missing:
-        raise ValueError(
-            f"{argument} must have no missing ids, got "
-            f"{_at(ends, np.isin(codes, missing).argmax())}: drop such rows, or fill "
-            "them."
-        )
-    return codes
-
-
-def _at(ends, position):
-    """Return words for the id at a position among those of all rows."""
-    row, place = divmod(position, len(ends))
-    end = list(ends)[place]
-    return f"{_shown(ends[end][row])} as {end} at position {row}"
-
-
-def _is_unhashable(value):
-    try:
-        hash(value)
-    except TypeError:
-        return True
-    return False
-
-
-def _is_missing(value):
-    """Tell None and what does not equal itself, such as NaN, from ids."""
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # pandas.NA equals nothing and differs from nothing.
-        return True
-
-
-def _as_array(ids):
-    """Return ids (n,) as numbers of 64 bits if that changes none, else as objects."""
-    kinds = set(map(type, ids))
-    for kind, dtype in ((int | np.integer, np.int64), (float, np.float64)):
-        if bool not in kinds and all(issubclass(given, kind) for given in kinds):
-            try:
-                return np.fromiter(ids, dtype=dtype, count=len(ids))
-            except OverflowError:
-                break
-    return np.fromiter(ids, dtype=object, count=len(ids))
-
-
-def _shown(value):
-    """Return words for a value, on one line."""
-    line = repr(value).partition("\n")[0]
-    return f"{line:.60} of type {type(value).__name__}"

@@ -32,6 +32,7 @@ KINDS = {
             {"walk_length": 1},
             {"n_gaussians": 4, "context_power": 0.75},
             {"n_gaussians": 60},
+            {"n_gaussians": 4, "principal_axes": True},
             {"n_components": 1},
             {"n_components": 100},
         ],
@@ -40,7 +41,7 @@ KINDS = {
         GraphEmbedder(symmetric=False),
         "directed_graph",
         {"embedding_": _DANGLING, "context_embedding_": _UNREACHABLE},
-        [{}, {"walk_length": 2}],
+        [{}, {"walk_length": 2}, {"principal_axes": True}],
     ),
     "bipartite": Kind(
         BipartiteEmbedder(),

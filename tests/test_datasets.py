@@ -8,6 +8,8 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow
+import pyarrow.csv
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
@@ -27,10 +29,6 @@ GRAPHS = {
 }
 
 
-def read_pyarrow(path):
-    return pytest.importorskip("pyarrow.csv").read_csv(path)
-
-
 READERS = {
     "pandas": pd.read_csv,
     "pandas categorical": lambda path: pd.read_csv(
@@ -44,14 +42,14 @@ READERS = {
     "polars categorical": lambda path: pl.read_csv(path).with_columns(
         pl.col("from", "to").cast(pl.Categorical)
     ),
-    "pyarrow": read_pyarrow,
+    "pyarrow": pyarrow.csv.read_csv,
 }
 
 TABLES = {
     "pandas": pd.DataFrame,
     "pandas object": lambda data: pd.DataFrame(data, dtype=object),
     "polars": lambda data: pl.DataFrame(data, strict=False),
-    "pyarrow": lambda data: pytest.importorskip("pyarrow").table(data),
+    "pyarrow": pyarrow.table,
 }
 
 
@@ -261,7 +259,7 @@ def test_nodes_without_edges_stay(table, ends):
 
 
 def test_columns_of_pyarrow_are_nodes_and_weights():
-    table = pytest.importorskip("pyarrow").table({"id": ["b", "a"], "w": [1, 2]})
+    table = pyarrow.table({"id": ["b", "a"], "w": [1, 2]})
     edges = [("a", "b"), ("b", "b")]
     A, ids = adjacency_from_edges(edges, weight=table["w"], nodes=table["id"])
     check_ids(ids, ["b", "a"])
@@ -352,8 +350,6 @@ def test_dates_are_ids(table):
 
 @pytest.mark.parametrize("dtype", ["category", "string", "string[pyarrow]", object])
 def test_text_of_pandas(dtype):
-    if dtype == "string[pyarrow]":
-        pytest.importorskip("pyarrow")
     edges = pd.DataFrame({"source": ["b", "a"], "target": ["a", "c"]}, dtype=dtype)
     A, ids = adjacency_from_edges(edges)
     check_ids(ids, ["b", "a", "c"])

@@ -11,27 +11,26 @@ from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
 
 import skemb
-from skemb import _kernels, datasets, metrics, model_selection
+from skemb import _kernels, datasets, displays, metrics, model_selection
+from skemb._base import BaseEmbedder
 
 ROOT = Path(__file__).parents[1]
-ESTIMATORS = [getattr(skemb, name) for name in skemb.__all__]
-FUNCTIONS = [
-    f"{module.__name__}.{name}"
-    for module in (datasets, metrics, model_selection)
-    for name, value in vars(module).items()
-    if inspect.isfunction(value)
-    and value.__module__ == module.__name__
-    and not name.startswith("_")
-]
+OBJECTS = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in (skemb, datasets, displays, metrics, model_selection)
+    for name in module.__all__
+}
+CLASSES = {name: cls for name, cls in OBJECTS.items() if inspect.isclass(cls)}
+FUNCTIONS = sorted(set(OBJECTS) - set(CLASSES))
+EMBEDDERS = [cls for cls in CLASSES.values() if issubclass(cls, BaseEmbedder)]
 PUBLIC = [
-    *(f"skemb.{cls.__name__}" for cls in ESTIMATORS),
+    *OBJECTS,
     *(
-        f"skemb.{cls.__name__}.{name}"
-        for cls in ESTIMATORS
-        for name, method in inspect.getmembers(cls, inspect.isfunction)
+        f"{path}.{name}"
+        for path, cls in CLASSES.items()
+        for name, method in inspect.getmembers(cls, inspect.isroutine)
         if not name.startswith("_") and method.__module__.startswith("skemb")
     ),
-    *FUNCTIONS,
 ]
 # Rules of numpydoc that we follow otherwise: summaries may be long, examples and
 # "see also" stand in the class, extended summaries are a matter of need, and what is
@@ -60,7 +59,7 @@ def test_functions_have_examples_and_defaults(name):
             assert documented[name].endswith(f"default={shown}"), name
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", EMBEDDERS)
 def test_parameters_say_their_default_and_range(cls):
     documented = {entry.name: entry for entry in ClassDoc(cls)["Parameters"]}
     signature = inspect.signature(cls).parameters
@@ -79,7 +78,7 @@ def test_parameters_say_their_default_and_range(cls):
             )
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", EMBEDDERS)
 def test_attributes_are_documented_with_their_shapes(cls):
     documented = {entry.name: entry.type for entry in ClassDoc(cls)["Attributes"]}
     reads_text = cls().__sklearn_tags__().input_tags.string
@@ -96,7 +95,7 @@ def test_attributes_are_documented_with_their_shapes(cls):
         ), name
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", EMBEDDERS)
 def test_docstring_gives_objective_cost_source_and_example(cls):
     document = ClassDoc(cls)
     assert ".. math::" in "\n".join(document["Extended Summary"])

@@ -100,6 +100,25 @@ def test_same_bytes_wherever_arrays_lie_in_memory(embedder, X, rng):
     assert len(results) == 1
 
 
+@pytest.mark.parametrize("n_gaussians", [1, 6, 60])
+def test_principal_axes_turn_all_vectors_alike(embedder, kind, X, rows, n_gaussians):
+    embedder.set_params(n_gaussians=n_gaussians).fit(X)
+    turned = clone(embedder).set_params(principal_axes=True).fit(X)
+    names = list(KINDS[kind].zeros)
+    before, after = (np.vstack([vars(e)[n] for n in names]) for e in (embedder, turned))
+    np.testing.assert_allclose(after @ after.T, before @ before.T, atol=1e-6)
+    offered = getattr(turned, names[0]).astype(np.float64)
+    moment = offered.T @ offered
+    np.testing.assert_allclose(moment, np.diag(moment.diagonal()), atol=1e-4)
+    assert (np.diff(moment.diagonal()) < 1e-4).all()
+    embedding, expected = turned.transform(rows), embedder.transform(rows)
+    np.testing.assert_allclose(
+        embedding @ embedding.T, expected @ expected.T, atol=1e-5
+    )
+    assert turned.score(X) == pytest.approx(embedder.score(X), abs=1e-6)
+    np.testing.assert_array_equal(turned.loss_curve_, embedder.loss_curve_)
+
+
 @NUMERIC
 def test_precisions_agree(embedder, kind, X):
     embedder.set_params(max_iter=5)

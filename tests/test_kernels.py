@@ -207,3 +207,24 @@ def test_count_met(kernel):
         kernel(*text, start, n_met[start:stop], np.array([0, 3, 4]), out)
     np.testing.assert_array_equal(out[0], [1, 0, 2, 0, 0])
     np.testing.assert_array_equal(out[1], [2 * 0.5, 2 / 4, 1, 2 * 0.5, 1])
+
+
+@pytest.mark.parametrize("n_asked", [1, 7, 100])
+@pytest.mark.parametrize("kernel", both_forms("hold_out_edges"))
+def test_hold_out_edges(kernel, n_asked, rng):
+    ends = rng.integers(0, 12, (30, 2))
+    ends = ends[ends[:, 0] != ends[:, 1]]
+    held_out = np.zeros(len(ends), dtype=bool)
+    kernel(ends, n_asked, np.bincount(ends.ravel()), held_out)
+    kept, expected = ends.tolist(), []
+    for edge in ends.tolist():
+        others = kept.copy()
+        others.remove(edge)
+        spared = set(edge) <= set(np.ravel(others))
+        if spared and sum(expected) < n_asked:
+            kept = others
+            expected.append(True)
+        else:
+            expected.append(False)
+    np.testing.assert_array_equal(held_out, expected)
+    assert not held_out.all()
