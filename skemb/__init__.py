@@ -1,5 +1,6 @@
 """Embedding estimators for scikit-learn."""
 
+from skemb._attributed_graph import AttributedGraphEmbedder
 from skemb._bipartite import BipartiteEmbedder
 from skemb._cooccurrence import CooccurrenceEmbedder
 from skemb._graph import GraphEmbedder
@@ -10,6 +11,7 @@ from skemb._text import TextEmbedder
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AttributedGraphEmbedder",
     "BipartiteEmbedder",
     "CooccurrenceEmbedder",
     "EmbeddingLookup",

@@ -14,7 +14,6 @@ from skemb._parallel import Workers
 from skemb._row_embedder import RowEmbedder
 from skemb._trainer import best_contexts
 from skemb._validation import (
-    check_affinity,
     check_items_left,
     check_n_items,
     column_sums,
@@ -310,7 +309,7 @@ class BipartiteEmbedder(RowEmbedder):
             columns left.
         """
         check_is_fitted(self, "n_iter_")
-        affinity = check_affinity(self, X, reset=False)
+        affinity = self._check_rows(X, reset=False)
         check_n_items(n_items, affinity.shape[1])
         excluded = affinity if exclude_known else affinity[:, :0]
         popularity = log_of(self.column_popularity_).astype(affinity.dtype)

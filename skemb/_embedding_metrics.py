@@ -8,7 +8,6 @@ from sklearn.utils.validation import check_is_fitted
 from skemb._parallel import Workers
 from skemb._trainer import log_partitions
 from skemb._validation import (
-    check_affinity,
     check_entries,
     check_not_graph,
     check_positive,
@@ -117,7 +116,7 @@ def _sample_vectors(embedder, X, sample_size, random_state, workers):
         vectors = embedder.embedding_ if of_rows else embedder._vectors
         rows = vectors[_sample(len(vectors), sample_size, random_state)]
     elif hasattr(embedder, "embedding_"):
-        X = check_affinity(embedder, X, reset=False)
+        X = embedder._check_rows(X, reset=False)
         X = X[_sample(X.shape[0], sample_size, random_state)]
         rows, _ = embedder._embed(X, embedder._conditional, workers)
     else:

@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from skemb._compat import HasMethods, StrOptions, fit_context
 from skemb._ids import as_array, frame_of, index_of, shown, to_list
 from skemb._validation import (
+    check_node_columns,
     check_node_order,
     check_not_graph,
-    check_square,
     warn_unknown_ids,
 )
 
@@ -171,7 +171,10 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 "inductive=False."
             )
         pairwise = get_tags(self.embedder).input_tags.pairwise
-        columns = rows if pairwise else np.arange(affinity.shape[1])
+        columns = np.arange(affinity.shape[1])
+        if pairwise:
+            # Columns that are no ids are contexts of all, as attributes are.
+            columns = np.concatenate([rows, columns[len(index) :]])
         known = affinity[np.ix_(rows, columns)]
         embedder = clone(self.embedder)
         if hasattr(embedder, "fit_transform"):
@@ -279,7 +282,7 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         affinity, index = _checked_rows(affinity, ids)
         if get_tags(self.embedder).input_tags.pairwise:
             check_node_order(self.affinity, "affinity")
-            check_square(affinity, "affinity")
+            check_node_columns(affinity, "affinity")
         return affinity, index
 
     def _numbers(self, names, index):

@@ -20,17 +20,29 @@ from skemb._kernels import add_neighbors
 from skemb._parallel import row_blocks
 
 
-class SparseOperator:
-    """P = D⁻¹ A for CSR affinities A, with D_ii = Σ_j A_ij mass_j; A is not copied."""
+class _Product:
+    """A for CSR affinities A, which are not copied."""
 
-    def __init__(self, affinity, mass):
+    def __init__(self, affinity):
         self.affinity = affinity
         self.shape = affinity.shape
         self.dtype = affinity.dtype
+        self.scale = np.ones(self.shape[0], dtype=affinity.dtype)
+
+    def add_rows(self, source, start, out):
+        """Add A ``source`` to ``out``, which holds the rows from ``start`` on."""
+        A = self.affinity
+        add_neighbors(A.indptr, A.indices, A.data, self.scale, source, start, out)
+
+
+class SparseOperator(_Product):
+    """P = D⁻¹ A for CSR affinities A, with D_ii = Σ_j A_ij mass_j; A is not copied."""
+
+    def __init__(self, affinity, mass):
+        super().__init__(affinity)
         self.mass = mass
         # In float64, and by our own kernel: scipy would copy A to float64 for it.
         strength = np.zeros((self.shape[0], 1))
-        self._scale = np.ones(self.shape[0], dtype=affinity.dtype)
         self.add_rows(mass.astype(np.float64)[:, None], 0, strength)
         self._divide_by(strength.ravel())
 
@@ -46,7 +58,7 @@ class SparseOperator:
                 "weights."
             )
         scale = np.divide(1, strength, out=np.zeros_like(strength), where=self.pulled)
-        self._scale = scale.astype(self.dtype)
+        self.scale = scale.astype(self.dtype)
 
     def propagate(self, contexts, workers):
         """Return the contexts as they are: rows read them directly."""
@@ -57,11 +69,6 @@ class SparseOperator:
         out = np.zeros((stop - start, source.shape[1]), dtype=source.dtype)
         self.add_rows(source, start, out)
         return out
-
-    def add_rows(self, source, start, out):
-        """Add D⁻¹ A ``source`` to ``out``, which holds the rows from ``start`` on."""
-        A = self.affinity
-        add_neighbors(A.indptr, A.indices, A.data, self._scale, source, start, out)
 
 
 class WalkOperator(SparseOperator):
@@ -80,20 +87,28 @@ class WalkOperator(SparseOperator):
         super().__init__(affinity, mass.ravel().copy())
 
     def propagate(self, contexts, workers):
-        """Return S @ contexts by Horner's rule, one sparse product for each hop."""
-        source = contexts
-        for hop in range(self._n_hops):
-            target = self._scratch[hop % 2] = _like(
-                self._scratch[hop % 2], contexts.shape, contexts.dtype
-            )
+        """Return S @ contexts."""
+        return _walks(self._hop, contexts, self._n_hops, self._scratch, workers)
 
-            def add_hop(start, stop, source=source, target=target):
-                target[start:stop] = contexts[start:stop]
-                self._hop.add_rows(source, start, target[start:stop])
 
-            workers.run(add_hop, *contexts.shape)
-            source = target
-        return source
+def _walks(hop, contexts, n_hops, scratch, workers):
+    """Return (I + T + ... + T^n_hops) @ contexts by Horner's rule, T the hop.
+
+    ``scratch`` is a list of two arrays or None, which are used in turn.
+    """
+    source = contexts
+    for turn in range(n_hops):
+        target = scratch[turn % 2] = _like(
+            scratch[turn % 2], contexts.shape, contexts.dtype
+        )
+
+        def add_hop(start, stop, source=source, target=target):
+            target[start:stop] = contexts[start:stop]
+            hop.add_rows(source, start, target[start:stop])
+
+        workers.run(add_hop, *contexts.shape)
+        source = target
+    return source
 
 
 def _like(scratch, shape, dtype):
@@ -102,6 +117,89 @@ def _like(scratch, shape, dtype):
     if scratch is None or (scratch.shape, scratch.dtype) != (shape, dtype):
         return np.empty(shape, dtype=dtype)
     return scratch
+
+
+def normalized_blocks(X, n_nodes):
+    """Return CSR [T | N]: rows of both blocks of X = [A | F] divided by their sums.
+
+    A has ``n_nodes`` columns. Blocks of a row that are zero stay zero.
+    """
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    blocks = 2 * rows + (X.indices >= n_nodes)
+    sums = np.bincount(blocks, X.data, 2 * X.shape[0])
+    shares = np.divide(X.data, sums[blocks], where=X.data > 0, out=np.zeros(X.nnz))
+    return sp.csr_array((shares.astype(X.dtype), X.indices, X.indptr), shape=X.shape)
+
+
+class AttributedWalkOperator(SparseOperator):
+    """Mean of what is met on walks over a graph whose nodes have attributes.
+
+    At each of ``walk_length`` nodes, that of the row first, a neighbour is met with
+    weight 1 - w and an attribute with weight w = ``attribute_weight``, and the walk
+    goes on to a neighbour:
+
+        P = D⁻¹ (I + T + ... + T^(walk_length - 1)) [(1 - w) T | w N],
+
+    with [T | N] the ``affinity``, of normalised blocks. D are the row sums, so that a
+    node without links or without attributes has all of its mean from the others. A row
+    reads nothing but its [T | N], which is all that is known of a new node.
+    """
+
+    def __init__(self, affinity, known, attribute_weight, walk_length, workers):
+        n_nodes, n_contexts = affinity.shape
+        self.weights = np.full(n_contexts, attribute_weight, dtype=np.float64)
+        self.weights[:n_nodes] = 1 - attribute_weight
+        self.walk_length = walk_length
+        self._step = _Product(affinity)
+        self._hop = _Product(affinity[:, :n_nodes])
+        self._source, self._met, self._scratch = None, None, [None, None]
+        mass = self.propagate(known.astype(np.float64)[:, None], workers)
+        super().__init__(affinity, mass.ravel().copy())
+
+    def propagate(self, contexts, workers):
+        """Return what is met from each node on, above the weighted attributes."""
+        source = self._source = _like(self._source, contexts.shape, contexts.dtype)
+        np.multiply(contexts, self.weights[:, None].astype(contexts.dtype), out=source)
+        if self.walk_length == 1:
+            return source
+        shape = (self._hop.shape[0], contexts.shape[1])
+        met = self._met = _like(self._met, shape, contexts.dtype)
+
+        def meet(start, stop):
+            met[start:stop] = 0
+            self._step.add_rows(source, start, met[start:stop])
+
+        workers.run(meet, *shape)
+        n_hops = self.walk_length - 2
+        source[: shape[0]] += _walks(self._hop, met, n_hops, self._scratch, workers)
+        return source
+
+
+class ReversedWalkOperator(SparseOperator):
+    """Mean of the nodes whose walks meet a node or an attribute: D⁻¹ Pᵀ.
+
+    P is an ``AttributedWalkOperator`` and D its column sums:
+
+        Pᵀ = [(1 - w) T | w N]ᵀ (I + T + ... + T^(walk_length - 1))ᵀ S⁻¹,
+
+    with S the row sums that P is divided by.
+    """
+
+    def __init__(self, walks, workers):
+        n_nodes = walks.shape[0]
+        affinity = walks.affinity.T.tocsr()
+        affinity.data *= np.repeat(walks.weights, np.diff(affinity.indptr))
+        self._start = walks.scale
+        self._hop = _Product(walks.affinity[:, :n_nodes].T.tocsr())
+        self._n_hops = walks.walk_length - 1
+        self._scratch = [None, None]
+        mass = self.propagate(np.ones((n_nodes, 1)), workers)
+        super().__init__(affinity, mass.ravel().copy())
+
+    def propagate(self, contexts, workers):
+        """Return the nodes, those that walks of theirs come from added."""
+        contexts = contexts * self._start[:, None].astype(contexts.dtype)
+        return _walks(self._hop, contexts, self._n_hops, self._scratch, workers)
 
 
 class CooccurrenceOperator(SparseOperator):
@@ -132,7 +230,7 @@ class CooccurrenceOperator(SparseOperator):
         self.shape = (X.shape[1], X.shape[1])
         self.dtype = X.dtype
         self._divide_by(strength)
-        self._own = (own * self._scale).astype(X.dtype)[:, None]
+        self._own = (own * self.scale).astype(X.dtype)[:, None]
         self.mass = self.pulled.astype(np.float64)
         self._scratch = None
 
@@ -157,7 +255,7 @@ class CooccurrenceOperator(SparseOperator):
         super().add_rows(source, start, out)
         contexts = source[self._averaged.shape[0] :]
         A, stop = self._direct, start + len(out)
-        add_neighbors(A.indptr, A.indices, A.data, self._scale, contexts, start, out)
+        add_neighbors(A.indptr, A.indices, A.data, self.scale, contexts, start, out)
         out -= self._own[start:stop] * contexts[start:stop]
 
 

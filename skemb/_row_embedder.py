@@ -49,7 +49,11 @@ class RowEmbedder(BaseEmbedder):
         return self
 
     def _training_data(self, X, progress, workers):
-        return check_affinity(self, X, reset=True)
+        return self._check_rows(X, reset=True)
+
+    def _check_rows(self, X, *, reset):
+        """Return rows of X as CSR that operators take, of fit or of another batch."""
+        return check_affinity(self, X, reset=reset)
 
     def _attributes(self, sides, data, losses, workers):
         conditional = conditional_of(sides, self.mean_penalty, workers)
@@ -118,7 +122,7 @@ class RowEmbedder(BaseEmbedder):
             If X has another width than in fit, or negative or non-finite entries.
         """
         check_is_fitted(self, "n_iter_")
-        affinity = check_affinity(self, X, reset=False)
+        affinity = self._check_rows(X, reset=False)
         with Workers(self.n_jobs) as workers:
             embedding, operator = self._embed(affinity, self._conditional, workers)
         warn_empty_rows(operator.pulled)
@@ -180,7 +184,7 @@ class RowEmbedder(BaseEmbedder):
     def _score_rows(self, X):
         """Return the log likelihood of each row and whether it has affinities."""
         check_is_fitted(self, "n_iter_")
-        affinity = check_affinity(self, X, reset=False)
+        affinity = self._check_rows(X, reset=False)
         with Workers(self.n_jobs) as workers:
             embedding, operator = self._embed(affinity, self._conditional, workers)
             out = log_likelihood(embedding, operator, self._conditional, workers)

@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -142,6 +143,31 @@ def check_square(X, name="X"):
             f"shape {X.shape}: row i and column i are the same node. A table of edges "
             "becomes one by skemb.datasets.adjacency_from_edges."
         )
+
+
+def check_node_columns(X, name="X"):
+    """Refuse a matrix with fewer columns than nodes; more may hold attributes."""
+    if X.shape[1] < X.shape[0]:
+        raise ValueError(
+            f"{name} must have a column for each of its rows, the same nodes, and may "
+            f"have more for attributes, got shape {X.shape}: pass the square affinity "
+            "matrix, or scipy.sparse.hstack([affinity, attributes])."
+        )
+
+
+@contextmanager
+def advice_on_attributes():
+    """Add what to do about negative attributes to the error that refuses them."""
+    try:
+        yield
+    except ValueError as error:
+        if "Negative values" not in str(error):
+            raise
+        raise ValueError(
+            f"{error}: affinities and attributes must be at least 0, so turn numbers "
+            "into columns of zeros and ones by sklearn.preprocessing.KBinsDiscretizer, "
+            "and categories by OneHotEncoder."
+        ) from error
 
 
 def check_cooccurrences(X):

@@ -7,7 +7,13 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, clone
 
-from skemb import BipartiteEmbedder, CooccurrenceEmbedder, GraphEmbedder, TextEmbedder
+from skemb import (
+    AttributedGraphEmbedder,
+    BipartiteEmbedder,
+    CooccurrenceEmbedder,
+    GraphEmbedder,
+    TextEmbedder,
+)
 
 
 class Kind(NamedTuple):
@@ -42,6 +48,17 @@ KINDS = {
         "directed_graph",
         {"embedding_": _DANGLING, "context_embedding_": _UNREACHABLE},
         [{}, {"walk_length": 2}, {"principal_axes": True}],
+    ),
+    "attributed": Kind(
+        AttributedGraphEmbedder(),
+        "attributed_graph",
+        {"embedding_": [7], "context_embedding_": [*_UNREACHABLE, 53]},
+        [
+            {},
+            {"walk_length": 1, "n_gaussians": 1, "context_power": 0.0},
+            {"attribute_weight": 0.2, "n_gaussians": 6},
+            {"n_components": 100, "principal_axes": True},
+        ],
     ),
     "bipartite": Kind(
         BipartiteEmbedder(),
@@ -143,6 +160,15 @@ def directed_graph():
     A[7] = A[:, 7] = 0
     A[8, 3] = A[5, 8] = 1
     return sp.csr_array(A)
+
+
+@pytest.fixture
+def attributed_graph(directed_graph):
+    """The directed graph beside 9 attributes: some nodes have none, nobody has one."""
+    F = np.random.default_rng(4).poisson(0.5, (50, 9)).astype(np.float64)
+    F[[7, 8, 9]] = 0
+    F[:, 3] = 0
+    return sp.csr_array(sp.hstack([directed_graph, F]))
 
 
 @pytest.fixture

@@ -28,6 +28,16 @@ def walk_matrix(A, walk_length, known):
     return row_normalized(visits * known)
 
 
+def attributed_walk_matrix(A, F, walk_length, attribute_weight):
+    """P: whom and what each of the first nodes of a walk meets, rows summing to one."""
+    hop = row_normalized(A)
+    meets = np.hstack(
+        [(1 - attribute_weight) * hop, attribute_weight * row_normalized(F)]
+    )
+    powers = [np.linalg.matrix_power(hop, k) for k in range(walk_length)]
+    return row_normalized(sum(powers) @ meets)
+
+
 def log_sum_exp(exponents):
     """Log of the sum over the last axis of exp."""
     largest = exponents.max(axis=-1, keepdims=True)

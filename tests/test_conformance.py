@@ -5,9 +5,16 @@ from conftest import ZEROS
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skemb import BipartiteEmbedder, CooccurrenceEmbedder, GraphEmbedder
+from skemb import (
+    AttributedGraphEmbedder,
+    BipartiteEmbedder,
+    CooccurrenceEmbedder,
+    GraphEmbedder,
+)
 
 ESTIMATORS = [
+    AttributedGraphEmbedder(),
+    AttributedGraphEmbedder(walk_length=1, n_gaussians=5),
     BipartiteEmbedder(),
     BipartiteEmbedder(n_gaussians=5, context_power=0.0, mean_penalty=1.0),
     CooccurrenceEmbedder(),

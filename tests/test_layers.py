@@ -10,6 +10,7 @@ PACKAGE = Path(skemb.__file__).parent
 # What each module of the package may import from the package.
 BELOW = {
     "__init__": {
+        "_attributed_graph",
         "_bipartite",
         "_cooccurrence",
         "_graph",
@@ -26,6 +27,7 @@ BELOW = {
         "_trainer",
         "_validation",
     },
+    "_attributed_graph": {"_compat", "_operators", "_row_embedder", "_validation"},
     "_graph": {"_compat", "_operators", "_row_embedder", "_validation"},
     "_cooccurrence": {
         "_base",
@@ -103,6 +105,7 @@ BELOW = {
     "model_selection": {"_kernels", "_validation"},
 }
 KNOWS_SCIKIT_LEARN = {
+    "_attributed_graph",
     "_bipartite",
     "_cooccurrence",
     "_graph",

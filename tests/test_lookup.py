@@ -324,7 +324,7 @@ BAD_PARAMETERS = {
     "ids twice": ({"ids": NAMES[[0] * 60]}, "ids must have each id once"),
     "rectangular": (
         {"affinity": np.ones((60, 7))},
-        r"affinity must be a square .*\(60, 7\)",
+        r"affinity must have a column for each of its rows.*\(60, 7\)",
     ),
     "negative": ({"affinity": -np.ones((60, 60))}, "Negative values"),
     "missing": ({"affinity": np.full((60, 60), np.nan)}, "NaN"),

@@ -6,7 +6,14 @@ import reference
 import scipy.sparse as sp
 from conftest import random_graph
 
-from skemb._operators import CooccurrenceOperator, SparseOperator, WalkOperator
+from skemb._operators import (
+    AttributedWalkOperator,
+    CooccurrenceOperator,
+    ReversedWalkOperator,
+    SparseOperator,
+    WalkOperator,
+    normalized_blocks,
+)
 from skemb._parallel import Workers
 from skemb._trainer import pull_of
 
@@ -102,6 +109,64 @@ def test_rows_do_not_depend_on_the_block(graph, rng):
     whole = operator.rows(source, 0, 60)
     parts = [operator.rows(source, start, start + 20) for start in (0, 20, 40)]
     np.testing.assert_array_equal(whole, np.vstack(parts))
+
+
+def attributed_operators(X, walk_length, attribute_weight):
+    affinity = normalized_blocks(X, X.shape[0])
+    known = X.sum(axis=0) > 0
+    with Workers() as workers:
+        walks = AttributedWalkOperator(
+            affinity, known, attribute_weight, walk_length, workers
+        )
+        return walks, ReversedWalkOperator(walks, workers)
+
+
+WALKS = [(1, 0.75), (2, 0.75), (3, 0.75), (5, 0.3), (3, 0.0), (3, 1.0)]
+
+
+@pytest.mark.parametrize(("walk_length", "attribute_weight"), WALKS)
+def test_attributed_walks_meet_what_the_dense_product_says(
+    attributed_graph, walk_length, attribute_weight
+):
+    X = attributed_graph.toarray()
+    expected = reference.attributed_walk_matrix(
+        X[:, :50], X[:, 50:], walk_length, attribute_weight
+    )
+    walks, nodes = attributed_operators(attributed_graph, walk_length, attribute_weight)
+    np.testing.assert_allclose(dense(walks), expected, atol=1e-14)
+    np.testing.assert_array_equal(walks.pulled, expected.any(axis=1))
+    np.testing.assert_array_equal(nodes.pulled, expected.any(axis=0))
+    np.testing.assert_allclose(nodes.strength, expected.sum(axis=0), atol=1e-14)
+    np.testing.assert_allclose(
+        dense(nodes), reference.row_normalized(expected.T), atol=1e-14
+    )
+
+
+@pytest.mark.parametrize(("walk_length", "attribute_weight"), WALKS)
+def test_attributed_walks_and_their_reverse_are_adjoint(
+    attributed_graph, walk_length, attribute_weight, rng
+):
+    # <P Y, X> = <Y, D Q X>, D the column sums of P, which divide the rows of Q.
+    walks, nodes = attributed_operators(attributed_graph, walk_length, attribute_weight)
+    X, Y = rng.standard_normal((50, 3)), rng.standard_normal((59, 3))
+    with Workers() as workers:
+        forward = (pull_of(walks, Y, workers) * X).sum()
+        back = nodes.strength[:, None] * pull_of(nodes, X, workers)
+    np.testing.assert_allclose(forward, (back * Y).sum())
+
+
+def test_blocks_are_normalized_each_by_its_own_sums(attributed_graph):
+    X = normalized_blocks(attributed_graph, 50)
+    assert X.dtype == attributed_graph.dtype
+    dense = attributed_graph.toarray()
+    for block in (slice(50), slice(50, None)):
+        expected = reference.row_normalized(dense[:, block])
+        np.testing.assert_allclose(X.toarray()[:, block], expected, rtol=1e-14)
+    least = np.finfo(np.float32).smallest_subnormal
+    tiny = sp.csr_array(np.array([[1, 0, least, least]], dtype=np.float32))
+    np.testing.assert_array_equal(
+        normalized_blocks(tiny, 2).toarray(), [[1, 0, 0.5, 0.5]]
+    )
 
 
 def counts(seed=0, n_rows=70, n_features=40):
