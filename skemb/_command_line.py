@@ -78,9 +78,10 @@ one for each document in order, numbered from 0: the mean of its words. Or, as
       --out words.csv --out-documents reviews_vectors.parquet"""
 _EPILOG = """\
 Tables are .csv, .tsv or .parquet (which needs pyarrow). In .csv and .tsv the
-first line names the columns, and lines above it that start with # are skipped;
-all text is UTF-8. Vectors are trained and written in float32; the same input and
-options give the same file. Files are replaced once all is written, or not at all.
+first line names the columns; lines above it that start with "# " are skipped, and
+so are blanks after a delimiter. All text is UTF-8. Vectors are trained and written
+in float32; the same input and options give the same file. Files are replaced once
+all is written, or not at all.
 Exit status: 0, done; 1, bad input or another failure; 2, a wrong command line;
 130, interrupted."""
 # Parameters that mean nothing here, or take what no option can say.

@@ -141,8 +141,10 @@ def _is_missing(value):
 def as_array(ids):
     """Return ids (n,) as numbers of 64 bits if that changes none, else as objects."""
     kinds = set(map(type, ids))
+    if bool in kinds or np.timedelta64 in kinds:  # integers to Python and to numpy
+        return np.fromiter(ids, dtype=object, count=len(ids))
     for kind, dtype in ((int | np.integer, np.int64), (float, np.float64)):
-        if bool not in kinds and all(issubclass(given, kind) for given in kinds):
+        if all(issubclass(given, kind) for given in kinds):
             try:
                 return np.fromiter(ids, dtype=dtype, count=len(ids))
             except OverflowError:

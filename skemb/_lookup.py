@@ -10,6 +10,7 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
@@ -44,7 +45,8 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     embedder : estimator
         What embeds rows of ``affinity``, such as ``GraphEmbedder`` for a graph or
         ``BipartiteEmbedder`` for interactions, or a Pipeline that begins with it. It is
-        cloned; a fitted one in a ``sklearn.frozen.FrozenEstimator`` is used as it is.
+        cloned; one that was fitted to all of ``affinity`` is used as it is in a
+        ``sklearn.frozen.FrozenEstimator``, with ``inductive=False``.
     affinity : {array-like, sparse matrix} of shape (n_ids, n_contexts)
         Non-negative affinities of each id. If the embedder is pairwise, as
         ``GraphEmbedder`` is, rows and columns are the same ids.
@@ -161,6 +163,11 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             If ``ids`` are not in an order or cannot be hashed.
         """
         names = _id_matrix(X)
+        if self.inductive and isinstance(self.embedder, FrozenEstimator):
+            raise ValueError(
+                "inductive must be False with a frozen embedder, got True: it is "
+                "fitted already, and not to the ids of X."
+            )
         affinity, index = self._checked_affinity()
         numbers = self._numbers(names, index)
         rows = _distinct(numbers) if self.inductive else np.arange(len(index))
@@ -253,6 +260,7 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             If ``ids`` are not in an order or cannot be hashed.
         """
         check_is_fitted(self)
+        self._check_column_names(affinity)
         added, index = _checked_rows(affinity, ids)
         if added.shape[1] != self._affinity.shape[1]:
             raise ValueError(
@@ -270,9 +278,20 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         else:
             added = added.toarray() if sp.issparse(added) else added
             self._affinity = np.concatenate([self._affinity, added])
-        self._index.update((name, len(self._index)) for name in list(index))
+        # A new dict: a shallow copy of the lookup keeps its own.
+        names = [*self._index, *index]
+        self._index = dict(zip(names, range(len(names)), strict=True))
         self._places = np.append(self._places, np.full(len(index), -1))
         return self
+
+    def _check_column_names(self, affinity):
+        """Refuse tables whose columns are in another order than those of fit."""
+        fitted, given = (getattr(X, "columns", None) for X in (self.affinity, affinity))
+        if fitted is not None and given is not None and list(fitted) != list(given):
+            raise ValueError(
+                "affinity must have the columns of the affinity that was fitted, in "
+                "their order, got other names: pass affinity[fitted.columns]."
+            )
 
     def _checked_affinity(self):
         """Return ``affinity`` as an array or CSR, and the number of each id."""
@@ -287,7 +306,7 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _numbers(self, names, index):
         """Return the number of each id (n_samples * n_columns,), -1 if unknown."""
-        flat = names.ravel().tolist()
+        flat = to_list(names.ravel())
         try:
             numbers = np.array([index.get(name, -1) for name in flat], dtype=np.intp)
         except TypeError as error:

@@ -4,9 +4,10 @@ import csv
 import os
 import re
 import secrets
+import shutil
 from array import array
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -147,9 +148,9 @@ def _lines(path):
 
 
 def _without_comments(lines):
-    """Yield lines, blank in place of those at the top that start with #."""
+    """Yield lines, blank in place of those at the top that start with # and a blank."""
     for line in lines:
-        if line.strip() and not line.startswith("#"):
+        if line.strip() and not line.startswith(("# ", "#\n", "#\r")):
             yield line
             break
         yield "\n"
@@ -164,7 +165,7 @@ def _records(lines, delimiter, path):
                 yield line, fields
         return
     csv.field_size_limit(2**31 - 1)  # documents are longer than the usual limit
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     line = 1
     try:
         for fields in reader:
@@ -247,11 +248,14 @@ def replaced(paths):
         for file in files:
             file.close()
         for file, path in zip(files, paths, strict=True):
+            if path.exists():
+                shutil.copymode(path, file.name)
             os.replace(file.name, path)
     finally:
         for file in files:
-            file.close()
             Path(file.name).unlink(missing_ok=True)
+            with suppress(OSError):  # what a full disk could not take
+                file.close()
 
 
 def _new_file_beside(path):
@@ -271,11 +275,11 @@ def write_arrays(file, suffix, names, arrays):
 
     ``names`` are those of the columns of a table.
     """
-    arrays = {
-        name: values.astype(str) if values.dtype.kind == "O" else values
-        for name, values in arrays.items()
-    }
-    _WRITERS[suffix](file, names, arrays)
+    try:
+        _WRITERS[suffix](file, names, arrays)
+        file.flush()
+    except OSError as error:
+        raise ValueError(f"Output cannot be written: {error.strerror}.") from error
 
 
 def _write_delimited(file, names, arrays, delimiter):
@@ -304,7 +308,12 @@ def _write_parquet(file, names, arrays):
 
 
 def _write_npz(file, names, arrays):
-    np.savez(file, **arrays)
+    # What numpy reads again without pickle.
+    plain = {
+        name: values.astype(str) if values.dtype.kind == "O" else values
+        for name, values in arrays.items()
+    }
+    np.savez(file, **plain)
 
 
 _WRITERS = {

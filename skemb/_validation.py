@@ -395,8 +395,19 @@ def warn_empty_rows(known):
 def warn_unknown_ids(n_unknown, n_ids):
     """Warn, once for all of them, of ids that a lookup has nothing about."""
     if n_unknown:
+        hint = "; see whether ids are of one type" if n_unknown == n_ids else ""
         _warn(
-            f"{n_unknown} of the {n_ids} ids of X are unknown: their vectors are zero."
+            f"{n_unknown} of the {n_ids} ids of X are unknown: their vectors are "
+            f"zero{hint}."
+        )
+
+
+def warn_few_edges(n_held_out, n_asked):
+    """Warn that fewer edges are held out than were asked for."""
+    if n_held_out < n_asked:
+        _warn(
+            f"{n_held_out} edges are held out of the {n_asked} that test_size asks "
+            "for: any other is the last of one of its nodes."
         )
 
 

@@ -297,7 +297,8 @@ class LossCurveDisplay:
         epochs = np.arange(1, len(self.loss_curve) + 1)
         options = {"label": self.name, **line_kwargs}
         (self.line_,) = ax.plot(epochs, self.loss_curve, **options)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        if ax.get_xscale() == "linear":
+            ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set(xlabel="epoch", ylabel="loss (nats)")
         if self.name is not None:
             ax.legend(frameon=False)
@@ -444,10 +445,10 @@ def _two_columns(vectors, reducer):
     if reducer is None:
         # A seed, for large data it projects at random.
         reducer = PCA(2, random_state=0)
-    if not hasattr(reducer, "fit_transform"):
+    if isinstance(reducer, type) or not hasattr(reducer, "fit_transform"):
         raise TypeError(
-            "reducer must have the method fit_transform, as sklearn.manifold.TSNE() "
-            f"has, got {reducer!r}."
+            "reducer must be an object with fit_transform, as sklearn.manifold.TSNE() "
+            f"is, got {reducer!r}."
         )
     reduced = np.asarray(reducer.fit_transform(vectors))
     if reduced.shape != (len(vectors), 2):

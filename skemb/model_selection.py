@@ -14,6 +14,7 @@ from skemb._validation import (
     check_not_graph,
     check_square,
     check_test_size,
+    warn_few_edges,
 )
 
 __all__ = ["split_edges", "split_entries"]
@@ -83,9 +84,10 @@ def split_edges(A, test_size=0.2, random_state=None, *, hard_negatives=False):
 
     Edges are taken in random order, and one is held out only if both its ends keep
     another, in or out: so no node that has an edge loses its last, and fewer edges than
-    asked for may be held out. The non-edges are pairs of nodes that A does not join,
-    drawn uniformly, or nearby ones with ``hard_negatives``, which are harder to tell
-    from edges. Costs O(m log m) time and O(m) memory for m = nnz + n_nodes.
+    asked for may be held out, with a warning. The non-edges are pairs of nodes that A
+    does not join, drawn uniformly, or nearby ones with ``hard_negatives``, which are
+    harder to tell from edges. Costs O(m log m) time and O(m) memory for m = nnz +
+    n_nodes.
 
     Parameters
     ----------
@@ -111,8 +113,8 @@ def split_edges(A, test_size=0.2, random_state=None, *, hard_negatives=False):
         pandas, else an array.
     pairs : ndarray of shape (2 * n_held_out, 2)
         Held-out edges (i, j) in the order drawn, then as many different non-edges, the
-        hard ones in the order of their edges. Undirected ones have i < j; of directed
-        ones (j, i) may be an edge.
+        hard ones in the order of their edges. Numbers of rows: ``ids[pairs]`` are the
+        ids. Undirected pairs have i < j; of directed ones (j, i) may be an edge.
     is_edge : ndarray of shape (2 * n_held_out,)
         1 for edges, 0 for non-edges.
 
@@ -221,11 +223,13 @@ def _held_out(edges, numbering, test_size, random_state):
     held_out = np.zeros(len(order), dtype=bool)
     n_asked = min(_n_asked(test_size, len(order)), len(order))
     hold_out_edges(ends, n_asked, degrees, held_out)
-    if not held_out.any():
+    n_held_out = np.count_nonzero(held_out)
+    if not n_held_out:
         raise ValueError(
             "A must have edges whose ends both have another edge, got none among its "
             f"{len(edges)}: none can be held out without leaving a node alone."
         )
+    warn_few_edges(n_held_out, n_asked)
     return order[held_out]
 
 

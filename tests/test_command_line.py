@@ -211,7 +211,9 @@ def test_interactions_of_networkx(tmp_path):
     [
         ("a,b\nAnn,Bob\nBob,Cid\n", []),
         ("\ufeffa,b\r\nAnn,Bob\r\n\r\nBob,Cid", []),
-        ("# of 2020,\n\n#, it's\na,b\nAnn,Bob\nBob,Cid\n", []),
+        ("# of 2020,\n\n#\n# it's\na,b\nAnn,Bob\nBob,Cid\n", []),
+        ("#a, b\nAnn, Bob\nBob,  Cid\n", []),
+        ("#a,b\nAnn,Bob\nBob,Cid\n", ["--source", "#a"]),
         ('a;b\n"Ann";Bob\nBob;Cid\n', ["--delimiter", ";"]),
         ("a\tb\nAnn\tBob\nBob\tCid\n", ["--delimiter", "tab"]),
         (" a   b\nAnn\tBob \n\nBob Cid\n", ["--delimiter", "whitespace"]),
@@ -400,7 +402,7 @@ BAD = {
     "open quote": (GOOD + '"Cid,Ann,1,z\n', [], "edges.csv must quote fields as CSV "
                    "does, got from line 4 on: unexpected end of data."),
     "empty": ("", [], "edges.csv must hold a table, got an empty file."),
-    "comments alone": ("# a\n#b\n", [], "must hold a table, got an empty file."),
+    "comments alone": ("# a\n# b\n", [], "must hold a table, got an empty file."),
     "header alone": ("a,b\n", [], "edges.csv must have rows below its header, got "
                      "none."),
     "no header": ("1,2.5\n2,3\n", [], "edges.csv must name its columns in its first "
@@ -584,6 +586,41 @@ def test_what_fails_in_the_middle_leaves_nothing(folder, capsys, monkeypatch, er
     assert run("bipartite", "edges.csv", *options) == 0
     assert (folder / "columns.csv").exists()
     assert (folder / "nodes.csv").read_text() != KEPT
+
+
+class FullDisk:
+    """A file that takes what it is given, and cannot keep it."""
+
+    def __init__(self, file):
+        self.name, self._file = file.name, file
+
+    def write(self, data):
+        return self._file.write(data)
+
+    def flush(self):
+        raise OSError(28, "No space left")
+
+    def close(self):
+        self._file.close()
+        raise OSError(28, "No space left")
+
+
+def test_a_full_disk_is_left_as_it_was(folder, capsys, monkeypatch):
+    table_files = sys.modules["skemb._table_files"]
+    new_file = table_files._new_file_beside
+    monkeypatch.setattr(
+        table_files, "_new_file_beside", lambda path: FullDisk(new_file(path))
+    )
+    write_table(EDGES, folder / "edges.csv")
+    assert run("graph", "edges.csv", "--out", "nodes.csv", "--quiet", *FAST) == 1
+    check_failure(folder, capsys, "Output cannot be written: No space left.")
+
+
+def test_private_files_stay_private(folder):
+    write_table(EDGES, folder / "edges.csv")
+    (folder / "nodes.csv").chmod(0o600)
+    assert run("graph", "edges.csv", "--out", "nodes.csv", *FAST) == 0
+    assert (folder / "nodes.csv").stat().st_mode & 0o777 == 0o600
 
 
 def test_links_stay_links(folder):

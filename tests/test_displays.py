@@ -215,7 +215,11 @@ def test_exact_normalizer_lies_on_the_diagonal(graph):
     [
         ({"y": [0, 1]}, ValueError, r"y must have a label for each of the 30 rows, "),
         ({"reducer": PCA(3)}, ValueError, r"reducer must make two columns .*\(30, 3\)"),
-        ({"reducer": "tsne"}, TypeError, "reducer must have .* fit_transform.*'tsne'"),
+        (
+            {"reducer": "tsne"},
+            TypeError,
+            "reducer must be an object with fit_transform.*'tsne'",
+        ),
         ({"vectors": np.ones((5, 1))}, ValueError, "minimum of 2 is required"),
         ({"vectors": np.eye(5)[:1]}, ValueError, "must have two rows or more .* got 1"),
         ({"vectors": np.zeros((5, 3))}, ValueError, "two rows or more .* got 0"),

@@ -1,5 +1,6 @@
 """Lookups: bit for bit the pairwise Pipeline, and wherever the pairwise tag is lost."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -263,8 +264,37 @@ def test_extension_refuses_what_it_cannot_add(lookup, graph):
         lookup.extend(graph[:2], ["new"])
     with pytest.raises(ValueError, match="ids must have each id once, got 'new'"):
         lookup.extend(graph[:2], ["new", "new"])
-    with pytest.warns(UserWarning, match="1 of the 1 ids"):
+    with pytest.warns(
+        UserWarning, match=r"1 of the 1 ids .*whether ids are of one type"
+    ):
         assert not lookup.transform([["new"]]).any()
+
+
+def test_columns_of_an_extension_keep_the_order_of_fit(lookup, graph):
+    table = pd.DataFrame(graph.toarray(), index=NAMES, columns=NAMES)
+    lookup.set_params(affinity=table, ids=None).fit(X)
+    new = pd.DataFrame(graph[:1].toarray(), columns=NAMES)
+    with pytest.raises(ValueError, match="must have the columns of the affinity"):
+        lookup.extend(new[NAMES[::-1]], ["new"])
+    vector = lookup.extend(new, ["new"]).transform([["new"]])
+    np.testing.assert_allclose(vector, lookup.embedding_[:1], atol=1e-12)
+
+
+def test_a_copy_keeps_its_own_ids(lookup, graph):
+    twin = copy.copy(lookup.fit(X))
+    lookup.extend(graph[:1], ["new"])
+    with pytest.warns(UserWarning, match="1 of the 1 ids .* are unknown"):
+        assert not twin.transform([["new"]]).any()
+
+
+@pytest.mark.parametrize("dtype", ["M8[D]", "M8[ns]", "m8[D]", "m8[ns]"])
+def test_dates_and_durations_are_ids(lookup, dtype):
+    days = np.arange(60).astype(dtype)
+    found = lookup.set_params(ids=days).fit(days[:, None])
+    assert len(found.ids_) == 60
+    np.testing.assert_array_equal(
+        found.transform(days[5:6, None]), [found.embedding_[5]]
+    )
 
 
 def test_frozen_embedders_are_not_fitted_again(embedder, graph, order):
@@ -273,6 +303,8 @@ def test_frozen_embedders_are_not_fitted_again(embedder, graph, order):
     lookup.fit(X[order])
     np.testing.assert_array_equal(lookup.transform(X), fitted.embedding_)
     assert lookup.embedder_.estimator is fitted
+    with pytest.raises(ValueError, match="inductive must be False with a frozen"):
+        lookup.set_params(inductive=True).fit(X)
 
 
 @pytest.mark.filterwarnings(ZEROS)

@@ -146,6 +146,15 @@ def linked(edges):
     return {node for edge in edges for node in edge}
 
 
+def test_fewer_edges_than_asked_for_are_said_to_be():
+    # Of a triangle with a tail, one or two edges can go.
+    A = nx.to_numpy_array(nx.lollipop_graph(3, 1))
+    with pytest.warns(UserWarning, match="2 edges are held out of the 3 "):
+        _, pairs, _ = split_edges(A, test_size=3, random_state=0)
+    assert len(pairs) == 4
+
+
+@pytest.mark.filterwarnings("ignore:.* edges are held out:UserWarning")
 @settings(deadline=None, max_examples=100, derandomize=True)
 @given(
     A=hnp.arrays(np.int64, (7, 7), elements=st.sampled_from([0, 0, 0, 1, 3])),
