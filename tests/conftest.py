@@ -56,7 +56,7 @@ KINDS = {
         [
             {},
             {"walk_length": 1, "n_gaussians": 1, "context_power": 0.0},
-            {"attribute_weight": 0.2, "n_gaussians": 6},
+            {"walk_length": 4, "attribute_weight": 0.2, "n_gaussians": 6},
             {"n_components": 100, "principal_axes": True},
         ],
     ),

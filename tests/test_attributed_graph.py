@@ -38,7 +38,7 @@ def test_scores_are_those_of_the_naive_twin(embedder, attributed_graph):
     X, Y = embedder.embedding_, embedder.context_embedding_
     prior = np.exp(embedder.log_prior_)
     dense = attributed_graph.toarray()
-    P = reference.attributed_walk_matrix(dense[:, :50], dense[:, 50:], 3, 0.75)
+    P = reference.attributed_walk_matrix(dense[:, :50], dense[:, 50:], 2, 0.75)
     sums = P.sum(axis=0)
     np.testing.assert_allclose(prior, sums / sums.sum())
 
