@@ -1,18 +1,57 @@
-"""What the benchmarks share: their report as tables, and the memory of a process.
+"""What the benchmarks share: their arguments, their report, and statistics of runs.
 
 Only the standard library is imported, for processes whose memory is measured.
 """
 
-import resource
-import sys
+import json
+import os
+import platform
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import mean
 
 
-def print_report(report, titles, digits=3):
-    """Print the environment and, under their titles, the tables of a report."""
+def argument_parser(description, modes=("--quick",)):
+    """Return a parser of what all benchmarks take; the modes exclude one another."""
+    parser = ArgumentParser(
+        description=description, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--output", type=Path, metavar="FILE.json")
+    group = parser.add_mutually_exclusive_group()
+    for mode in modes:
+        group.add_argument(mode, action="store_true")
+    return parser
+
+
+def environment(*rivals):
+    """Return the versions of all that runs, of rivals if there, and the CPUs."""
+    import skemb
+
+    packages = ["numpy", "scipy", "scikit-learn", "numba"]
+    packages += filter(is_installed, rivals)
+    return {
+        "python": platform.python_version(),
+        "skemb": skemb.__version__,
+        **{name: version(name) for name in packages},
+        "cpu_count": os.cpu_count(),
+    }
+
+
+def is_installed(library):
+    return find_spec(library) is not None
+
+
+def publish(report, titles, file=None, digits=3):
+    """Print a report's environment and its tables under their titles, and write it."""
     print(", ".join(f"{key} {value}" for key, value in report["environment"].items()))
     for key, title in titles.items():
         print(f"\n### {title}\n")
         print_table(report[key], digits)
+    if file:
+        file.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def print_table(records, digits=3):
@@ -33,7 +72,14 @@ def cell_text(value, digits):
     return str(value)
 
 
-def peak_memory():
-    """Return the peak resident memory of this process so far in MB."""
-    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * bytes_per_unit / 1e6
+def grouped(runs, *keys):
+    """Return lists of the runs that have equal values of the keys, by these values."""
+    groups = {}
+    for run in runs:
+        groups.setdefault(tuple(run[key] for key in keys), []).append(run)
+    return groups
+
+
+def means(scores):
+    """Return the mean of each figure of a list of dicts."""
+    return {key: mean(score[key] for score in scores) for key in scores[0]}

@@ -42,17 +42,10 @@ iterations, every tenth user, one run and one fold. ``--tune`` prints how ALS do
 the values of a grid, on the hidden fifth, and nothing else: about ten minutes.
 """
 
-import argparse
-import json
 import os
-import platform
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from importlib.metadata import version
-from importlib.util import find_spec
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median
 from time import perf_counter
@@ -60,7 +53,16 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from _report import peak_memory, print_report, print_table
+from _data import load_gowalla
+from _processes import in_new_process, peak_memory
+from _report import (
+    argument_parser,
+    environment,
+    grouped,
+    is_installed,
+    print_table,
+    publish,
+)
 
 N_COMPONENTS = 64
 N_ITEMS = 20
@@ -127,9 +129,9 @@ class Task(NamedTuple):
 
 
 def main():
-    arguments = parse_arguments()
+    arguments = argument_parser(__doc__, modes=("--quick", "--tune")).parse_args()
     methods = METHODS
-    if find_spec("implicit") is None:
+    if not is_installed("implicit"):
         methods = [method for method in METHODS if method.model not in ("Als", "Bpr")]
         print("implicit is not installed (extra `bench`): the others run alone.")
     file = arguments.data / "gowalla.npz"
@@ -137,21 +139,7 @@ def main():
         print_table(tune_als(file))
         return
     report = measure(file, methods, arguments.quick)
-    print_report(report, TITLES)
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--output", type=Path, metavar="FILE.json")
-    modes = parser.add_mutually_exclusive_group()
-    modes.add_argument("--quick", action="store_true")
-    modes.add_argument("--tune", action="store_true")
-    return parser.parse_args()
+    publish(report, TITLES, arguments.output)
 
 
 def measure(file, methods, quick):
@@ -166,7 +154,7 @@ def measure(file, methods, quick):
             "ALS_tuned": ALS_TUNED,
             "quick": quick,
         },
-        "environment": environment(methods),
+        "environment": environment("implicit"),
         "quality": summarize_quality([run for run in runs if run["threads"] == "all"]),
         "new_users": summarize_quality(new_user_runs),
         "time_and_memory": summarize_time(runs),
@@ -175,37 +163,12 @@ def measure(file, methods, quick):
     }
 
 
-def environment(methods):
-    import skemb
-
-    packages = ["numpy", "scipy", "scikit-learn", "numba"]
-    if any(method.model == "Als" for method in methods):
-        packages.append("implicit")
-    return {
-        "python": platform.python_version(),
-        "skemb": skemb.__version__,
-        **{name: version(name) for name in packages},
-        "cpu_count": os.cpu_count(),
-    }
-
-
 # --- Data
 
 
 def load_interactions(file, is_quick):
-    """Return the training and the test part, 0/1 CSR matrices of users and items."""
-    with np.load(file) as arrays:
-        indptr, indices, shape = (arrays[key] for key in ("indptr", "indices", "shape"))
-        is_test = arrays["is_test"].astype(bool)
-    users = np.repeat(np.arange(shape[0], dtype=np.int32), np.diff(indptr))
-    parts = []
-    for chosen in (~is_test, is_test):
-        pairs = (users[chosen], indices[chosen])
-        ones = np.ones(len(pairs[0]), dtype=np.float32)
-        # implicit refuses csr_array.
-        part = sp.csr_matrix((ones, pairs), shape=tuple(shape))
-        parts.append(part[::10] if is_quick else part)
-    return parts
+    """Return the training and the test part, of every tenth user if quick."""
+    return [part[::10] if is_quick else part for part in load_gowalla(file)]
 
 
 def small_matrix(n_users=2000, n_items=1500, n_each=10):
@@ -344,7 +307,7 @@ def measure_fits(file, methods, quick):
     runs = []
     for seed, method in product(range(1 if quick else N_RUNS), methods):
         print(f"{method.name}, threads {method.threads}, run {seed}", file=sys.stderr)
-        figures = in_new_process(fit_and_measure, Task(file, method, seed, quick))
+        figures = run_task(fit_and_measure, Task(file, method, seed, quick))
         setup = {"method": method.name, "threads": method.threads}
         runs.append({**setup, "seed": seed, **figures})
     return runs
@@ -356,19 +319,17 @@ def measure_new_users(file, methods, quick):
     for fold, method in product(range(1 if quick else N_FOLDS), methods):
         print(f"{method.name}, new users, fold {fold}", file=sys.stderr)
         task = Task(file, method, 0, quick)
-        scores = in_new_process(fit_and_score_new_users, task, fold)
+        scores = run_task(fit_and_score_new_users, task, fold)
         runs.append({"method": method.name, "fold": fold, **scores})
     return runs
 
 
-def in_new_process(function, task, *arguments):
+def run_task(function, task, *arguments):
+    """Return what the function returns of a task, in a process of its own."""
     n_threads = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     is_of_implicit = task.method.model in ("Als", "Bpr")
-    with (
-        environment_variables(n_threads if is_of_implicit else {}),
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
-    ):
-        return executor.submit(function, task, *arguments).result()
+    with environment_variables(n_threads if is_of_implicit else {}):
+        return in_new_process(function, task, *arguments)
 
 
 @contextmanager
@@ -440,7 +401,7 @@ def tune_als(file):
             ", ".join(f"{key} {parameters[key]}" for key in ALS_GRID), file=sys.stderr
         )
         task = Task(file, Method("ALS", "Als", parameters), seed=0, is_quick=False)
-        scores = in_new_process(fit_and_score_hidden, task)
+        scores = run_task(fit_and_score_hidden, task)
         records.append({**parameters, **scores})
     return sorted(records, key=lambda record: record["ndcg@20"], reverse=True)
 
@@ -483,13 +444,6 @@ def summarize_time(runs):
         }
         for (name, threads), row in rows.items()
     ]
-
-
-def grouped(runs, *keys):
-    groups = {}
-    for run in runs:
-        groups.setdefault(tuple(run[key] for key in keys), []).append(run)
-    return groups
 
 
 if __name__ == "__main__":

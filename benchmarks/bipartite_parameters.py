@@ -38,14 +38,8 @@ The JSON file holds the tables printed, every single run, and versions. ``--quic
 a smoke test of less than a minute: the two small data sets and fewer values.
 """
 
-import argparse
-import gzip
-import json
-import os
-import platform
 import sys
 from fractions import Fraction
-from importlib.metadata import version
 from itertools import product
 from operator import itemgetter
 from pathlib import Path
@@ -55,14 +49,14 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from _report import print_report
+from _data import load_csr, load_gowalla, read_newsgroups
+from _report import argument_parser, environment, grouped, publish
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 from sklearn.feature_extraction.text import CountVectorizer
 
-import skemb
 from skemb import BipartiteEmbedder
 from skemb.metrics import ndcg_at_k, recall_at_k
 from skemb.model_selection import split_entries
@@ -109,24 +103,13 @@ STYLES = {
 
 
 def main():
-    arguments = parse_arguments()
+    parser = argument_parser(__doc__)
+    parser.add_argument("--figure", type=Path, metavar="FILE.png")
+    arguments = parser.parse_args()
     report = measure(arguments.data, arguments.quick)
-    print_report(report, TITLES, digits=4)
+    publish(report, TITLES, arguments.output, digits=4)
     if arguments.figure:
         draw(report, arguments.figure)
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--output", type=Path, metavar="FILE.json")
-    parser.add_argument("--figure", type=Path, metavar="FILE.png")
-    parser.add_argument("--quick", action="store_true")
-    return parser.parse_args()
 
 
 def measure(folder, quick):
@@ -156,48 +139,20 @@ def measure(folder, quick):
     }
 
 
-def environment():
-    packages = ["numpy", "scipy", "scikit-learn", "numba"]
-    return {
-        "python": platform.python_version(),
-        "skemb": skemb.__version__,
-        **{name: version(name) for name in packages},
-        "cpu_count": os.cpu_count(),
-    }
-
-
 # --- Data
 
 
 def load_data_sets(folder, quick):
     """Yield names and 0/1 matrices in CSR, one after the other to save memory."""
     if not quick:
-        yield "Gowalla", load_gowalla(folder / "gowalla.npz")
+        yield "Gowalla", sp.csr_array(load_gowalla(folder / "gowalla.npz")[0])
         yield "20 newsgroups", load_newsgroups(folder / "20newsgroups_bydate.txt.gz")
     yield "Cora", load_csr(folder / "cora.npz", prefix="attr_")
     yield "topics (generated)", generate_topics()
 
 
-def load_csr(file, prefix=""):
-    with np.load(file) as arrays:
-        return sp.csr_array(
-            tuple(arrays[prefix + key] for key in ("data", "indices", "indptr")),
-            shape=tuple(arrays[f"{prefix}shape"]),
-            dtype=np.float32,
-        )
-
-
-def load_gowalla(file):
-    X = load_csr(file)
-    with np.load(file) as arrays:
-        X.data[arrays["is_test"] != 0] = 0
-    X.eliminate_zeros()
-    return X
-
-
 def load_newsgroups(file):
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        texts = [line.rstrip("\n").split("\t", 3)[3] for line in lines]
+    texts = [text for _, _, text in read_newsgroups(file)]
     vectorizer = CountVectorizer(
         min_df=10,
         max_df=0.2,
@@ -289,10 +244,7 @@ def scored_rows(n_rows):
 
 def summarize(runs, parameter, values):
     """Return a record for each data set and value: mean scores, least seconds."""
-    groups = {}
-    for run in runs:
-        if run["parameter"] == parameter:
-            groups.setdefault((run["data_set"], run["value"]), []).append(run)
+    runs = [run for run in runs if run["parameter"] == parameter]
     records = [
         {
             "data_set": data_set,
@@ -302,7 +254,7 @@ def summarize(runs, parameter, values):
             "seconds": min(run["seconds"] for run in group),
             "fitted_temperature": group[0]["fitted_temperature"],
         }
-        for (data_set, value), group in groups.items()
+        for (data_set, value), group in grouped(runs, "data_set", "value").items()
     ]
     best = {}
     for record in records:

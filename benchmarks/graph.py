@@ -33,28 +33,28 @@ the five tables, every single run, and versions. ``--quick`` is a smoke test of 
 a minute: 5 epochs, one run and one split of each, no cnr-2000.
 """
 
-import argparse
-import json
-import os
-import platform
-import subprocess
 import sys
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from importlib.metadata import version
-from importlib.util import find_spec
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from _report import peak_memory, print_report
+from _data import load_graph, load_labels
+from _processes import in_new_process, peak_memory, run_python
+from _report import (
+    argument_parser,
+    environment,
+    grouped,
+    is_installed,
+    means,
+    publish,
+)
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, normalized_mutual_info_score
@@ -118,25 +118,13 @@ class Fit(NamedTuple):
 
 
 def main():
-    arguments = parse_arguments()
+    arguments = argument_parser(__doc__).parse_args()
     libraries = ["skemb", "EDRep"]
-    if find_spec("EDRep") is None:
+    if not is_installed("EDRep"):
         libraries.remove("EDRep")
         print("EDRep is not installed (extra `bench`): skemb runs alone.")
     report = measure(arguments.data, libraries, arguments.quick)
-    print_report(report, TITLES)
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--output", type=Path, metavar="FILE.json")
-    parser.add_argument("--quick", action="store_true")
-    return parser.parse_args()
+    publish(report, TITLES, arguments.output)
 
 
 def measure(folder, libraries, quick):
@@ -157,7 +145,7 @@ def measure(folder, libraries, quick):
             "walk_length": WALK_LENGTH,
             "quick": quick,
         },
-        "environment": environment(libraries),
+        "environment": environment("EDRep"),
         "labels": score_labels(blog_file, blog, seeds),
         "new_nodes": score_new_nodes(blog_file, blog, seeds, blog_epochs),
         "communities": score_communities(amazon_file, amazon),
@@ -174,29 +162,7 @@ def quick_data_sets():
     }
 
 
-def environment(libraries):
-    import skemb
-
-    packages = ["numpy", "scipy", "scikit-learn", "numba"]
-    packages += [name for name in libraries if name != "skemb"]
-    return {
-        "python": platform.python_version(),
-        "skemb": skemb.__version__,
-        **{name: version(name) for name in packages},
-        "cpu_count": os.cpu_count(),
-    }
-
-
 # --- Data
-
-
-def load_graph(file, dtype):
-    with np.load(file) as arrays:
-        graph = sp.csr_array(
-            (arrays["data"].astype(dtype), arrays["indices"], arrays["indptr"]),
-            shape=tuple(arrays["shape"]),
-        )
-    return ((graph + graph.T) > 0).astype(dtype)
 
 
 def load_label_sets(file):
@@ -242,17 +208,13 @@ def measure_fits(folder, data_sets, libraries, scratch):
                 output_file=output if data_set.is_scored else None,
             )
             setup = {"data_set": name, "library": library, "n_jobs": n_jobs}
-            runs.append({**setup, "epochs": fit.epochs, **in_new_process(fit)})
+            figures = in_new_process(fit_and_measure, fit)
+            runs.append({**setup, "epochs": fit.epochs, **figures})
     return runs
 
 
 def jobs_of(library):
     return (1, -1) if library == "skemb" else (None,)
-
-
-def in_new_process(fit):
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        return executor.submit(fit_and_measure, fit).result()
 
 
 def fit_and_measure(fit):
@@ -317,13 +279,13 @@ def embed_with_edrep(graph, epochs):
 def summarize(runs):
     """Return the medians over equal runs, with EDRep's ratios to skemb's."""
     figures = ("seconds", "before_fit_MB", "peak_MB")
-    groups = {}
-    for run in runs:
-        setup = tuple((key, run[key]) for key in run if key not in figures)
-        groups.setdefault(setup, []).append(run)
+    setup = [key for key in runs[0] if key not in figures]
     records = [
-        {**dict(setup), **{key: median(run[key] for run in group) for key in figures}}
-        for setup, group in groups.items()
+        {
+            **dict(zip(setup, values, strict=True)),
+            **{key: median(run[key] for run in group) for key in figures},
+        }
+        for values, group in grouped(runs, *setup).items()
     ]
     rivals = {row["data_set"]: row for row in records if row["library"] == "EDRep"}
     for row in records:
@@ -418,14 +380,8 @@ def label_f1(classifier, train_vectors, train_labels, test_vectors, test_labels)
     }
 
 
-def means(scores):
-    """Return the mean of each figure of a list of dicts."""
-    return {key: mean(score[key] for score in scores) for key in scores[0]}
-
-
 def score_communities(file, embeddings):
-    with np.load(file) as arrays:
-        labels = arrays["labels"]
+    labels = load_labels(file)
     known = labels >= 0
     k_means = KMeans(len(np.unique(labels[known])), n_init=3, random_state=0)
     return [
@@ -443,29 +399,18 @@ def score_communities(file, embeddings):
 
 
 def measure_start(n_imports):
-    imports = [float(run_python(IMPORT)) for _ in range(n_imports)]
+    imports = [float(run_python("-c", IMPORT)) for _ in range(n_imports)]
     with TemporaryDirectory() as cache:
         first_uses = []
         for _ in ("cold", "warm"):
             start = perf_counter()
-            run_python(FIRST_USE, NUMBA_CACHE_DIR=cache)
+            run_python("-c", FIRST_USE, NUMBA_CACHE_DIR=cache)
             first_uses.append(perf_counter() - start)
     return {
         "import_seconds": median(imports),
         "cold_process_seconds": first_uses[0],
         "warm_process_seconds": first_uses[1],
     }
-
-
-def run_python(script, **variables):
-    process = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, **variables},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return process.stdout
 
 
 if __name__ == "__main__":

@@ -49,20 +49,12 @@ minute: a million words, every tenth document, 3 epochs of skemb and 1 of gensim
 seed.
 """
 
-import argparse
 import gzip
-import json
-import os
-import platform
 import sys
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from importlib.metadata import version
-from importlib.util import find_spec
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median
 from time import perf_counter
@@ -70,7 +62,9 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from _report import peak_memory, print_report
+from _data import read_newsgroups
+from _processes import in_new_process, peak_memory
+from _report import argument_parser, environment, is_installed, publish
 from scipy.stats import spearmanr
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
@@ -145,22 +139,11 @@ class WordVectors(NamedTuple):
 
 
 def main():
-    arguments = parse_arguments()
-    report = measure(arguments.data, arguments.quick, arguments.seeds)
-    print_report(report, TITLES)
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--output", type=Path, metavar="FILE.json")
-    parser.add_argument("--quick", action="store_true")
+    parser = argument_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    report = measure(arguments.data, arguments.quick, arguments.seeds)
+    publish(report, TITLES, arguments.output)
 
 
 def measure(folder, quick, n_seeds):
@@ -178,7 +161,7 @@ def measure(folder, quick, n_seeds):
             "skip_gram_epochs": SKIP_GRAM_EPOCHS,
             "quick": quick,
         },
-        "environment": environment(),
+        "environment": environment("gensim"),
         "word_quality": summarize(word_runs, WORD_METHODS, WORD_QUALITIES, mean),
         "word_quality_minima": summarize(word_runs, WORD_METHODS, WORD_QUALITIES, min),
         "coverage": word_runs[0]["coverage"],
@@ -188,24 +171,6 @@ def measure(folder, quick, n_seeds):
         "word_runs": word_runs,
         "document_runs": runs,
     }
-
-
-def environment():
-    import skemb
-
-    packages = ["numpy", "scipy", "scikit-learn", "numba"]
-    if is_installed("gensim"):
-        packages.append("gensim")
-    return {
-        "python": platform.python_version(),
-        "skemb": skemb.__version__,
-        **{name: version(name) for name in packages},
-        "cpu_count": os.cpu_count(),
-    }
-
-
-def is_installed(library):
-    return find_spec(library) is not None
 
 
 # --- Data
@@ -243,12 +208,11 @@ def load_questions(file):
 def load_news(folder, is_quick):
     """Return the training and the test part, each texts and labels."""
     parts = {"train": ([], []), "test": ([], [])}
-    with gzip.open(folder / NEWS_FILE, "rt", encoding="utf-8") as lines:
-        for line in islice(lines, 0, None, 10 if is_quick else 1):
-            label, part, _, text = line.rstrip("\n").split("\t")
-            texts, labels = parts[part]
-            texts.append(text)
-            labels.append(label)
+    documents = read_newsgroups(folder / NEWS_FILE)
+    for label, part, text in islice(documents, 0, None, 10 if is_quick else 1):
+        texts, labels = parts[part]
+        texts.append(text)
+        labels.append(label)
     return parts["train"], parts["test"]
 
 
@@ -275,11 +239,6 @@ def run_all(function, methods, folder, n_seeds, quick):
             figures = in_new_process(function, Task(folder, name, seed, quick))
             runs.append({"method": name, "seed": seed, **figures})
     return runs
-
-
-def in_new_process(function, task):
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        return executor.submit(function, task).result()
 
 
 def learn_and_rate_words(task):

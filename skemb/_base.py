@@ -79,7 +79,7 @@ class BaseEmbedder(
 
     def _fit(self, X, y):
         """Learn the vectors of rows and contexts; return the training data."""
-        with _all_or_nothing(self), Workers(self.n_jobs) as workers:
+        with all_or_nothing(self), Workers(self.n_jobs) as workers:
             progress = Progress(self, X, y, self._n_preparations)
             data = self._training_data(X, progress, workers)
             random_state = check_random_state(self.random_state)
@@ -186,7 +186,7 @@ def context_prior(strength, power):
 
 
 @contextmanager
-def _all_or_nothing(estimator):
+def all_or_nothing(estimator):
     """Leave the fitted attributes as they were if what is done within fails."""
 
     def fitted():

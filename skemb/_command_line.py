@@ -302,6 +302,8 @@ def _defaults(embedder):
 def _summaries(embedder):
     """Return the first sentence on each parameter of a class, by its docstring."""
     document = inspect.getdoc(embedder)
+    if not document:  # python -OO
+        return {}
     section = re.search(r"Parameters\n-+\n(.*?)\n\n", document, re.DOTALL)[1]
     summaries = {}
     for name, text in re.findall(r"^(\w+) : .*\n((?:    .*\n?)+)", section, re.M):
@@ -458,5 +460,5 @@ def _add_options(parser, command):
             type=_value,
             default=default,
             metavar="VALUE",
-            help=f"{summaries[name]} [{shown}]".replace("%", "%%"),
+            help=f"{summaries.get(name, name)} [{shown}]".replace("%", "%%"),
         )

@@ -151,7 +151,8 @@ def neighborhood_preservation(
 
     The neighbours :math:`N_i` of a node are the others with :math:`A_{ij} > 0`, and
     :math:`R_i` are the :math:`k_i = \min(k, |N_i|)` others nearest to it by the dot
-    product of their vectors, the first of those that are equally near. The measure is
+    product of their vectors, the first of those that are equally near (to rounding).
+    The measure is
 
     .. math::
 

@@ -9,14 +9,14 @@ from sklearn.base import (
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skemb._parallel import row_blocks
+
 _OPERATIONS = {
     "hadamard": lambda source, target: source * target,
     "average": lambda source, target: (source + target) / 2,
     "l1": lambda source, target: np.abs(source - target),
     "l2": lambda source, target: (source - target) ** 2,
 }
-# Pairs whose vectors are gathered at a time.
-_BLOCK_SIZE = 8192
 
 
 class PairFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -208,10 +208,9 @@ def link_prediction_score(embedder, pairs, is_edge, *, metric=roc_auc_score):
     pairs = _check_pairs(pairs, len(nodes))
     is_edge = _check_is_edge(is_edge, len(pairs))
     scores = np.empty(len(pairs))
-    for start in range(0, len(pairs), _BLOCK_SIZE):
-        block = slice(start, start + _BLOCK_SIZE)
-        source, target = pairs[block].T
-        scores[block] = np.einsum("ij,ij->i", nodes[source], contexts[target])
+    for start, stop in row_blocks(len(pairs), nodes.shape[1]):
+        source, target = pairs[start:stop].T
+        scores[start:stop] = np.einsum("ij,ij->i", nodes[source], contexts[target])
     return float(metric(is_edge, scores))
 
 

@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -14,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from skemb._base import all_or_nothing
 from skemb._compat import HasMethods, StrOptions, fit_context
 from skemb._ids import as_array, frame_of, index_of, shown, to_list
 from skemb._validation import (
@@ -84,6 +84,8 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     ``fit`` costs what the embedder's does, and a copy of the part of ``affinity`` it is
     fitted to. ``transform`` takes the vectors of ids seen in ``fit`` from
     ``embedding_``, at O(n_samples n_components), and embeds the others, each once.
+    Affinities are read, not copied: do not change them between ``fit`` and
+    ``transform``.
 
     ``clone`` copies ``affinity``, as it does all parameters that are not estimators; so
     does a search for each candidate and fold.
@@ -162,7 +164,12 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         TypeError
             If ``ids`` are not in an order or cannot be hashed.
         """
-        names = _id_matrix(X)
+        with all_or_nothing(self):
+            self._fit(X)
+        return self
+
+    def _fit(self, X):
+        names = self._id_matrix(X, reset=True)
         if self.inductive and isinstance(self.embedder, FrozenEstimator):
             raise ValueError(
                 "inductive must be False with a frozen embedder, got True: it is "
@@ -177,9 +184,8 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"{shown(names[0, 0])}: see whether both are of one type, or set "
                 "inductive=False."
             )
-        pairwise = get_tags(self.embedder).input_tags.pairwise
         columns = np.arange(affinity.shape[1])
-        if pairwise:
+        if get_tags(self.embedder).input_tags.pairwise:
             # Columns that are no ids are contexts of all, as attributes are.
             columns = np.concatenate([rows, columns[len(index) :]])
         known = affinity[np.ix_(rows, columns)]
@@ -188,14 +194,14 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             embedding = embedder.fit_transform(known)
         else:
             embedding = embedder.fit(known, None).transform(known)
-        validate_data(self, X, skip_check_array=True)
         self.embedder_ = embedder
-        self.embedding_ = np.asarray(embedding)
+        self.embedding_ = self._vectors = check_array(embedding, copy=True)
         self.ids_ = as_array(list(index))[rows]
-        self._affinity, self._index, self._columns = affinity, index, columns
-        self._places = np.full(len(index), -1)
+        self._n_contexts, self._columns = affinity.shape[1], columns
+        # For ids that join; none can if all are there.
+        self._affinity = affinity if self.inductive else None
+        self._index, self._places = index, np.full(len(index), -1)
         self._places[rows] = np.arange(len(rows))
-        return self
 
     def transform(self, X):
         """Return the vectors of ids; of several columns, side by side.
@@ -219,11 +225,10 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             ``handle_unknown="error"``.
         """
         check_is_fitted(self)
-        names = _id_matrix(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
+        names = self._id_matrix(X, reset=False)
         numbers = self._numbers(names, self._index)
         places = np.where(numbers < 0, -1, self._places[numbers])
-        vectors = self.embedding_[places]
+        vectors = self._vectors[places]
         joining = (numbers >= 0) & (places < 0)
         if joining.any():
             rows = _distinct(numbers[joining])
@@ -250,22 +255,24 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Returns
         -------
         self : object
-            The lookup, whose ``transform`` now embeds these ids.
+            The lookup, whose ``transform`` now gives these ids their vectors, until it
+            is fitted again.
 
         Raises
         ------
         ValueError
-            If an id is known already, or the number of rows or columns is another.
+            If an id is known already, the number of rows or columns is another, or the
+            embedder refuses ``affinity``.
         TypeError
             If ``ids`` are not in an order or cannot be hashed.
         """
         check_is_fitted(self)
         self._check_column_names(affinity)
         added, index = _checked_rows(affinity, ids)
-        if added.shape[1] != self._affinity.shape[1]:
+        if added.shape[1] != self._n_contexts:
             raise ValueError(
-                f"affinity must have {self._affinity.shape[1]} columns, as that of fit "
-                f"has, got {added.shape[1]}."
+                f"affinity must have {self._n_contexts} columns, as that of fit has, "
+                f"got {added.shape[1]}."
             )
         again = [name for name in index if name in self._index]
         if again:
@@ -273,15 +280,13 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"ids must be new, got {shown(again[0])}, which is known: fit again to "
                 "change its affinities."
             )
-        if sp.issparse(self._affinity):
-            self._affinity = sp.vstack([self._affinity, added], format="csr")
-        else:
-            added = added.toarray() if sp.issparse(added) else added
-            self._affinity = np.concatenate([self._affinity, added])
-        # A new dict: a shallow copy of the lookup keeps its own.
+        vectors = np.asarray(self.embedder_.transform(added[:, self._columns]))
+        places = len(self._vectors) + np.arange(len(vectors))
         names = [*self._index, *index]
+        # New objects, and the index last: copies and other threads keep their own.
+        self._vectors = np.concatenate([self._vectors, vectors])
+        self._places = np.append(self._places, places)
         self._index = dict(zip(names, range(len(names)), strict=True))
-        self._places = np.append(self._places, np.full(len(index), -1))
         return self
 
     def _check_column_names(self, affinity):
@@ -303,6 +308,22 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             check_node_order(self.affinity, "affinity")
             check_node_columns(affinity, "affinity")
         return affinity, index
+
+    def _id_matrix(self, X, *, reset):
+        """Return the ids in X as an array (n_samples, n_columns), mostly of objects."""
+        frame = frame_of(X)
+        if frame is not None:
+            names = np.empty(frame.shape, dtype=object)
+            for place, column in enumerate(frame.iter_columns()):
+                names[:, place] = to_list(column)
+        elif hasattr(X, "dtype"):
+            names = X
+        else:
+            # numpy would make one type of a list's items: of 1 beside "a" a "1".
+            names = np.array(X, dtype=object)
+        names = check_array(names, dtype=None, ensure_all_finite=False, input_name="X")
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return names
 
     def _numbers(self, names, index):
         """Return the number of each id (n_samples * n_columns,), -1 if unknown."""
@@ -334,21 +355,6 @@ class EmbeddingLookup(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         tags.input_tags.categorical = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _id_matrix(X):
-    """Return the ids in X as an array (n_samples, n_columns), mostly of objects."""
-    frame = frame_of(X)
-    if frame is not None:
-        names = np.empty(frame.shape, dtype=object)
-        for place, column in enumerate(frame.iter_columns()):
-            names[:, place] = to_list(column)
-    elif hasattr(X, "dtype"):
-        names = X
-    else:
-        # numpy would make one type of a list's items, so that 1 beside "a" became "1".
-        names = np.array(X, dtype=object)
-    return check_array(names, dtype=None, ensure_all_finite=False, input_name="X")
 
 
 def _checked_rows(affinity, ids):

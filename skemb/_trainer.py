@@ -152,7 +152,9 @@ def principal_axes(vectors):
     They are the eigenvectors of the second moment, not centred: the first k coordinates
     keep as much of the squares, and of all dot products, as any k can.
     """
-    return np.linalg.eigh(vectors.T @ vectors)[1][:, ::-1]
+    axes = np.linalg.eigh(vectors.T @ vectors)[1][:, ::-1]
+    largest = np.abs(axes).argmax(axis=0)
+    return axes * np.sign(axes[largest, np.arange(len(axes))])
 
 
 def train(sides, *, mean_penalty, max_iter, tol, from_random, workers, monitor):

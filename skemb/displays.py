@@ -162,8 +162,9 @@ class EmbeddingDisplay:
         self.ax_ = ax = _axes(ax)
         self.figure_ = ax.figure
         self.legend_ = self.colorbar_ = None
-        drawn = np.isfinite(self.coordinates).all(axis=1)
-        x, y = self.coordinates[drawn].T
+        coordinates = np.asarray(self.coordinates)
+        drawn = np.isfinite(coordinates).all(axis=1)
+        x, y = coordinates[drawn].T
         options = {"s": _point_size(len(x)), "linewidth": 0, **scatter_kwargs}
         if self.labels is None:
             self.scatter_ = ax.scatter(x, y, **options)
@@ -292,13 +293,13 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display itself.
         """
-        self.ax_ = ax = _axes(ax)
-        self.figure_ = ax.figure
+        if ax is None:
+            ax = _axes(ax)
+            ax.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_, self.figure_ = ax, ax.figure
         epochs = np.arange(1, len(self.loss_curve) + 1)
         options = {"label": self.name, **line_kwargs}
         (self.line_,) = ax.plot(epochs, self.loss_curve, **options)
-        if ax.get_xscale() == "linear":
-            ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set(xlabel="epoch", ylabel="loss (nats)")
         if self.name is not None:
             ax.legend(frameon=False)

@@ -277,7 +277,7 @@ def _n_asked(test_size, counts):
     """Return how many of each count ``test_size`` asks for; shares are rounded up."""
     if isinstance(test_size, Integral):
         return test_size
-    return np.ceil(np.round(test_size * counts, 9)).astype(int)
+    return np.ceil(np.round(float(test_size) * counts, 9)).astype(int)
 
 
 def _part(entries, chosen):

@@ -229,8 +229,28 @@ def test_dialects(tmp_path, content, options):
     check_vectors(out, ids, embedder_of("graph").fit_transform(A.astype(np.float32)))
 
 
+@pytest.mark.parametrize("command", ["graph", "bipartite"])
+def test_weights_of_zero_count_for_nothing(tmp_path, command):
+    path, written = tmp_path / "edges.csv", []
+    for last in ("", "Bob,Cid,0\n"):
+        path.write_text(f"a,b,w\nAnn,Bob,1\nBob,Ann,2\nAnn,Cid,3\n{last}")
+        out = tmp_path / "out.csv"
+        assert run(command, path, "--out", out, "--weight", "w", *FAST) == 0
+        written.append(out.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_tables_of_documents_in_files_of_text(tmp_path):
+    path, out = tmp_path / "table.txt", tmp_path / "words.csv"
+    path.write_text("n;text\n1;dog cat\n2;cat dog\n")
+    options = "--delimiter", ";", "--column", "text"
+    assert run("text", path, "--out", out, *options, *FAST) == 0
+    words = [line.split(",")[0] for line in out.read_text().splitlines()]
+    assert sorted(words) == ["cat", "dog", "word"]
+
+
 def test_long_fields_and_integer_ids(tmp_path):
-    table = pd.DataFrame({"text": ["cat dog " * 50_000, "dog cat"]})
+    table = pd.DataFrame({"text": ["cat dog " * 200_000, "dog cat"]})
     path = write_table(table, tmp_path / "long.csv")
     assert run("text", path, "--out", tmp_path / "words.csv", *FAST) == 0
     table = pd.DataFrame({"source": [10**12, 7], "target": [7, 8]})
@@ -401,6 +421,8 @@ BAD = {
     "ragged, spaces": ("a b\n1 2 3\n", ["--delimiter", "whitespace"], "in line 2 and"),
     "open quote": (GOOD + '"Cid,Ann,1,z\n', [], "edges.csv must quote fields as CSV "
                    "does, got from line 4 on: unexpected end of data."),
+    "open quote below lines": (GOOD + '"Cid\nCid",Ann,1,z\n"Dan,Ann,1,z\n', [],
+                               "got from line 6 on: unexpected end of data."),
     "empty": ("", [], "edges.csv must hold a table, got an empty file."),
     "comments alone": ("# a\n# b\n", [], "must hold a table, got an empty file."),
     "header alone": ("a,b\n", [], "edges.csv must have rows below its header, got "

@@ -148,6 +148,19 @@ def test_floats_have_a_colour_bar(vectors):
     np.testing.assert_array_equal(display.scatter_.get_array(), numbers)
 
 
+def test_rows_that_are_not_finite_are_not_drawn(vectors):
+    coordinates = vectors[:, :2].tolist()
+    coordinates[3][0] = np.nan
+    display = EmbeddingDisplay(coordinates).plot()
+    assert len(display.scatter_.get_offsets()) == len(vectors) - 1
+
+
+def test_loss_curves_on_a_scale_of_logarithms(embedder, graph):
+    axes = plt.figure().add_subplot(xscale="log")
+    display = LossCurveDisplay.from_estimator(embedder.fit(graph), ax=axes)
+    assert display.ax_.get_xscale() == "log"
+
+
 def test_keywords_go_to_matplotlib(embedder, graph):
     _, (left, right) = plt.subplots(1, 2)
     labels = np.arange(60) % 3

@@ -128,6 +128,19 @@ def test_large_errors_are_told_of(graph):
         assert normalizer_error(embedder.fit(graph)) < 0.15
 
 
+@pytest.mark.parametrize(("error", "is_large"), [(0.14, False), (0.16, True)])
+def test_errors_are_large_from_some_value_on(graph, monkeypatch, error, is_large):
+    monkeypatch.setattr(
+        "skemb._embedding_metrics.sample_log_partitions",
+        lambda *arguments: (np.zeros(3), np.full(3, error)),
+    )
+    embedder = GraphEmbedder(4, max_iter=2).fit(graph)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert normalizer_error(embedder) == pytest.approx(error)
+    assert len(caught) == is_large
+
+
 def test_error_of_what_has_no_normalizer(graph, documents, interactions):
     embedder = GraphEmbedder(4, max_iter=2).fit(graph)
     with pytest.raises(TypeError, match=r"got Pipeline: .* as pipeline\[-1\]"):

@@ -137,6 +137,19 @@ def test_score_is_that_of_cosines(fitted, many):
     )
 
 
+@pytest.mark.parametrize("dtype", [bool, float, object])
+def test_metrics_get_integers(fitted, dtype):
+    kinds = []
+
+    def metric(is_edge, scores):
+        kinds.append((is_edge.dtype.kind, is_edge.tolist()))
+        return 0.5
+
+    pairs, is_edge = [[0, 1], [1, 2]], np.array([1, 0], dtype=dtype)
+    assert link_prediction_score(fitted, pairs, is_edge, metric=metric) == 0.5
+    assert kinds == [("i", [1, 0])]
+
+
 def test_edges_held_out_rank_first():
     graph = nx.planted_partition_graph(4, 20, 0.5, 0.01, seed=0)
     A = nx.to_scipy_sparse_array(graph, dtype=float)

@@ -258,6 +258,11 @@ def test_extension_refuses_what_it_cannot_add(lookup, graph):
     lookup.fit(X)
     with pytest.raises(ValueError, match=r"affinity must have 60 columns, .* got 50"):
         lookup.extend(graph[:1, :50], ["new"])
+    with pytest.raises(ValueError, match=r"affinity must have 60 columns, .* got 61"):
+        lookup.extend(np.ones((1, 61)), ["new"])
+    for wrong, message in ((np.nan, "NaN"), (-1.0, "Negative")):
+        with pytest.raises(ValueError, match=message):
+            lookup.extend(np.full((1, 60), wrong), ["new"])
     with pytest.raises(ValueError, match="ids must be new, got 'node 3' of type str"):
         lookup.extend(graph[:2], ["new", "node 3"])
     with pytest.raises(ValueError, match="one id for each row of affinity, 2, got 1"):
@@ -278,6 +283,33 @@ def test_columns_of_an_extension_keep_the_order_of_fit(lookup, graph):
         lookup.extend(new[NAMES[::-1]], ["new"])
     vector = lookup.extend(new, ["new"]).transform([["new"]])
     np.testing.assert_allclose(vector, lookup.embedding_[:1], atol=1e-12)
+
+
+def test_ids_given_come_before_those_of_an_index(embedder, graph):
+    table = pd.DataFrame(graph.toarray(), index=range(60), columns=range(60))
+    lookup = EmbeddingLookup(embedder, table, NAMES, handle_unknown="error").fit(X)
+    np.testing.assert_array_equal(lookup.ids_, NAMES)
+
+
+def test_unknown_ids_among_several_columns(lookup):
+    pairs = np.array([["node 1", "node 2"], ["node 3", "nobody"], ["node 1"] * 2])
+    lookup.fit(pairs.astype(object)[[0, 2]])
+    with pytest.warns(UserWarning, match="1 of the 6 ids"):
+        vectors = lookup.transform(pairs)
+    assert not vectors[1, 8:].any()
+    with pytest.raises(ValueError, match=r"'nobody'.* in row 1, column 1"):
+        lookup.set_params(handle_unknown="error").transform(pairs)
+
+
+def test_ids_that_join_are_embedded_once(lookup, order, monkeypatch):
+    lookup.fit(X[order])
+    rest = np.setdiff1d(np.arange(60), order)
+    transform, asked = lookup.embedder_.transform, []
+    monkeypatch.setattr(
+        lookup.embedder_, "transform", lambda A: asked.append(A.shape) or transform(A)
+    )
+    lookup.transform(X[np.concatenate([rest, order, rest])])
+    assert asked == [(20, 40)]
 
 
 def test_a_copy_keeps_its_own_ids(lookup, graph):
@@ -347,7 +379,7 @@ def test_a_failed_fit_leaves_the_last_one(lookup, order):
         lookup.fit([["nobody"]])
     lookup.set_params(embedder__temperature=-1)
     with pytest.raises(ValueError, match="temperature"):
-        lookup.fit(X)
+        lookup.fit(np.concatenate([X, X], axis=1))
     assert lookup.transform(X).tobytes() == before.tobytes()
 
 

@@ -146,6 +146,17 @@ def linked(edges):
     return {node for edge in edges for node in edge}
 
 
+def test_a_graph_is_directed_though_all_nodes_have_as_many_edges_in_as_out():
+    nodes = np.arange(9)
+    edges = np.concatenate([nodes, nodes]), np.concatenate([nodes + 1, nodes + 2]) % 9
+    A = np.zeros((9, 9))
+    A[edges] = 1
+    _, pairs, is_edge = split_edges(A, test_size=8, random_state=0)
+    held_out = pairs[is_edge == 1]
+    assert A[tuple(held_out.T)].all()
+    assert (held_out[:, 0] > held_out[:, 1]).any()
+
+
 def test_fewer_edges_than_asked_for_are_said_to_be():
     # Of a triangle with a tail, one or two edges can go.
     A = nx.to_numpy_array(nx.lollipop_graph(3, 1))
