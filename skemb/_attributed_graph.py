@@ -50,8 +50,9 @@ class AttributedGraphEmbedder(RowEmbedder):
         Dimension d of the vectors, at least 1.
     walk_length : int, default=2
         How many nodes of a walk, that of the row included, have their neighbours and
-        attributes looked at; at least 1. At 1 a node meets its own alone. Search 3
-        where attributes are few: the nodes of fit gain by it, new ones do not.
+        attributes looked at; at least 1. At 1 a node meets its own alone, which is
+        best where links say little of attributes. Search 3 where attributes are few:
+        the nodes of fit gain by it, new ones do not.
     attribute_weight : float, default=0.75
         Weight w of attributes beside neighbours, in [0, 1]. 0 leaves out attributes, 1
         all contexts but attributes, which walks still carry from node to node. Search

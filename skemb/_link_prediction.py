@@ -1,5 +1,7 @@
 """Pairs of nodes: features for a classifier, and how well vectors alone rank them."""
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
@@ -9,6 +11,7 @@ from sklearn.base import (
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skemb._compat import StrOptions
 from skemb._parallel import row_blocks
 
 _OPERATIONS = {
@@ -64,6 +67,10 @@ class PairFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     array([[2., 2.]])
     """
 
+    _parameter_constraints: ClassVar[dict] = {
+        "operation": [StrOptions(set(_OPERATIONS))],
+    }
+
     def __init__(self, operation="hadamard"):
         self.operation = operation
 
@@ -113,11 +120,7 @@ class PairFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _vectors(self, X, *, reset):
         """Return the two vectors of each row, refusing unknown operations as well."""
-        if self.operation not in list(_OPERATIONS):
-            raise ValueError(
-                f"operation must be one of {', '.join(_OPERATIONS)}, got "
-                f"{self.operation!r}."
-            )
+        self._validate_params()
         X = validate_data(self, X, reset=reset, dtype=(np.float64, np.float32))
         if X.shape[1] % 2:
             raise ValueError(

@@ -81,7 +81,7 @@ BELOW = {
     "_compat": set(),
     "_ids": set(),
     "_lookup": {"_base", "_compat", "_ids", "_validation"},
-    "_link_prediction": {"_parallel"},
+    "_link_prediction": {"_compat", "_parallel"},
     "_embedding_metrics": {"_parallel", "_trainer", "_validation"},
     "displays": {"_embedding_metrics"},
     "_command_line": {

@@ -10,9 +10,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import parametrize_with_checks
-from sklearn.utils.validation import validate_data
 
 from skemb import BipartiteEmbedder, EmbeddingLookup, GraphEmbedder, PairFeatures
 from skemb.metrics import link_prediction_score
@@ -24,44 +21,6 @@ OPERATIONS = {
     "l1": lambda u, v: abs(u - v),
     "l2": lambda u, v: (u - v) * (u - v),
 }
-FURTHER_CHECKS = [
-    "check_dataframe_column_names_consistency",
-    "check_transformer_get_feature_names_out",
-    "check_transformer_get_feature_names_out_pandas",
-    "check_set_output_transform",
-    "check_set_output_transform_pandas",
-    "check_set_output_transform_polars",
-    "check_global_output_transform_pandas",
-    "check_global_set_output_transform_polars",
-    "check_get_feature_names_out_error",
-    "check_inplace_ensure_writeable",
-]
-
-
-@pytest.fixture
-def even_widths(monkeypatch):
-    """Leave out the last of three or five columns: the checks feed such, we refuse."""
-
-    def validate_even(*args, **options):
-        X = validate_data(*args, **options)
-        return X[:, :-1] if X.shape[1] in (3, 5) else X
-
-    monkeypatch.setattr("skemb._link_prediction.validate_data", validate_even)
-
-
-@pytest.mark.usefixtures("even_widths")
-@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([PairFeatures()])
-def test_public_checks(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.usefixtures("even_widths")
-@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
-@pytest.mark.parametrize("name", FURTHER_CHECKS)
-def test_further_checks(name):
-    getattr(estimator_checks, name)("PairFeatures", PairFeatures())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -102,7 +61,7 @@ def test_pairs_of_ids_to_a_classifier():
 
 @pytest.mark.parametrize("operation", ["sum", None, ["l1"]])
 def test_bad_operation(operation):
-    with pytest.raises(ValueError, match=r"operation must be one of hadamard, .* got"):
+    with pytest.raises(ValueError, match=r"'operation' parameter of PairFeatures .* Got"):
         PairFeatures(operation).fit([[1.0, 2.0]])
 
 

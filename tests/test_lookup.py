@@ -23,8 +23,6 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skemb import BipartiteEmbedder, EmbeddingLookup, GraphEmbedder
 
@@ -428,34 +426,3 @@ def test_graphs_of_networkx_are_told_what_to_do(embedder):
     nx = pytest.importorskip("networkx")
     with pytest.raises(TypeError, match="affinity must be a matrix, got a graph"):
         EmbeddingLookup(embedder, nx.path_graph(3)).fit(X)
-
-
-# Ids of the checks are random numbers: unknown ones.
-CHECKED = [
-    EmbeddingLookup(
-        GraphEmbedder(2, max_iter=2, random_state=0), np.ones((4, 4)), inductive=False
-    )
-]
-
-
-@parametrize_with_checks(CHECKED)
-@pytest.mark.filterwarnings(ZEROS)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_public_checks(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "check_dataframe_column_names_consistency",
-        "check_transformer_get_feature_names_out",
-        "check_transformer_get_feature_names_out_pandas",
-        "check_set_output_transform",
-        "check_set_output_transform_pandas",
-        "check_set_output_transform_polars",
-    ],
-)
-@pytest.mark.filterwarnings(ZEROS, "ignore:X (has|does not have valid) feature")
-def test_further_checks(name):
-    getattr(estimator_checks, name)("EmbeddingLookup", clone(CHECKED[0]))
