@@ -4,6 +4,7 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from skemb._compat import Interval
 from skemb._operators import (
@@ -12,7 +13,12 @@ from skemb._operators import (
     normalized_blocks,
 )
 from skemb._row_embedder import RowEmbedder
-from skemb._validation import advice_on_attributes, check_node_columns, column_sums
+from skemb._validation import (
+    advice_on_attributes,
+    check_node_columns,
+    check_node_order,
+    column_sums,
+)
 
 
 class AttributedGraphEmbedder(RowEmbedder):
@@ -55,9 +61,9 @@ class AttributedGraphEmbedder(RowEmbedder):
         the nodes of fit gain by it, new ones do not.
     attribute_weight : float, default=0.75
         Weight w of attributes beside neighbours, in [0, 1]. 0 leaves out attributes, 1
-        all contexts but attributes, which walks still carry from node to node. Search
-        it first: lower where attributes are few or say little, up to 0.9 where they say
-        more than the graph.
+        all contexts but attributes; those of neighbours are met still, on walks longer
+        than 1. Search it first: lower where attributes are few or say little, up to 0.9
+        where they say more than the graph.
     temperature : float, default=0.375
         Temperature t of the SoftMax, in [0.001, 1000]. Where labels are plenty 0.25 may
         be better, where they are few 0.5.
@@ -96,7 +102,8 @@ class AttributedGraphEmbedder(RowEmbedder):
     ----------
     embedding_ : ndarray of shape (n_nodes, n_components)
         Vectors of the nodes of fit, as ``transform`` gives them: unit rows, or zero for
-        nodes without links and attributes. float32 for float32 input, else float64.
+        nodes that meet no context, as without links and attributes. float32 for float32
+        input, else float64.
     context_embedding_ : ndarray of shape (n_nodes + n_attributes, n_components)
         Trained vectors of the contexts, the nodes first; zero for nodes that nobody
         links to and attributes that nobody has.
@@ -121,9 +128,12 @@ class AttributedGraphEmbedder(RowEmbedder):
     Notes
     -----
     An epoch costs O((L nnz(A) + nnz(F) + (n + m) K) d + (n + m) d²) for m attributes.
-    Fitting holds X in CSR twice, A alone twice more, and about six arrays of shape
-    (n_nodes + n_attributes, n_components). P is never formed. float32 input takes half
-    the time and memory of float64.
+    Fitting holds X in CSR twice, A alone twice more, and four to nine arrays of shape
+    (n_nodes + n_attributes, n_components), more of them for longer walks. P is never
+    formed. float32 input takes half the time of float64, and half the memory but for X.
+
+    Attributes that nobody had in fit, and links to nodes that had neither links nor
+    attributes, count for nothing in new rows.
 
     Rows of A and of F are divided by their sums, so that neither scale matters. Within
     F the scales do: an attribute with large values is most of a row. Weights by
@@ -131,10 +141,12 @@ class AttributedGraphEmbedder(RowEmbedder):
     signed ones above all, become columns of zeros and ones by ``KBinsDiscretizer``, and
     categories by ``OneHotEncoder``.
 
-    scikit-learn takes the estimator for pairwise, as X has a column for each row, and
-    cross-validation of it alone ends in an error, since X is not square. In
-    ``EmbeddingLookup(AttributedGraphEmbedder(), scipy.sparse.hstack([A, F]), ids)`` the
-    rows and their columns are cut together, and attributes kept.
+    **Rows of X cannot be left out without their columns.** Where scikit-learn knows
+    that X has a column for each row, as in cross-validation and searches, it ends in an
+    error, since X is not square. Elsewhere (``train_test_split``, bagging, calibration)
+    the columns left over are taken for attributes, without a word. In
+    ``EmbeddingLookup(AttributedGraphEmbedder(), scipy.sparse.hstack([A, F]), ids)``
+    rows and columns are cut together, and attributes kept.
 
     References
     ----------
@@ -221,13 +233,27 @@ class AttributedGraphEmbedder(RowEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _training_data(self, X, progress, workers):
+        check_node_order(X)
+        return super()._training_data(X, progress, workers)
+
     def _check_rows(self, X, *, reset):
         with advice_on_attributes():
             affinity = super()._check_rows(X, reset=reset)
         if reset:
             check_node_columns(affinity)
-        n_nodes = affinity.shape[0] if reset else len(self.embedding_)
-        return normalized_blocks(affinity, n_nodes)
+            return normalized_blocks(affinity, affinity.shape[0])
+        # What nobody had in fit must not dilute what is known of a new row.
+        known = affinity.data * self._known[affinity.indices]
+        affinity = sp.csr_array(
+            (known, affinity.indices, affinity.indptr), shape=affinity.shape
+        )
+        return normalized_blocks(affinity, len(self.embedding_))
+
+    def _attributes(self, sides, data, losses, workers):
+        attributes = super()._attributes(sides, data, losses, workers)
+        met = sides[0].operator.mass > 0
+        return {**attributes, "_known": (column_sums(data) > 0) | met}
 
     def _pulls(self, data, workers):
         walks = AttributedWalkOperator(

@@ -191,7 +191,8 @@ def all_or_nothing(estimator):
 
     def fitted():
         attributes = vars(estimator).items()
-        return {k: v for k, v in attributes if k.endswith("_") or k == "_conditional"}
+        private = ("_conditional", "_known")
+        return {k: v for k, v in attributes if k.endswith("_") or k in private}
 
     before = fitted()
     try:

@@ -151,7 +151,7 @@ def link_prediction_score(embedder, pairs, is_edge, *, metric=roc_auc_score):
 
     Parameters
     ----------
-    embedder : GraphEmbedder
+    embedder : GraphEmbedder or AttributedGraphEmbedder
         Fitted to the graph without the edges among ``pairs``.
     pairs : array-like of shape (n_pairs, 2)
         Numbers of the nodes (i, j), as ``split_edges`` returns them.
@@ -170,7 +170,8 @@ def link_prediction_score(embedder, pairs, is_edge, *, metric=roc_auc_score):
     Raises
     ------
     ValueError
-        If ``pairs`` are not numbers of nodes, or ``is_edge`` does not fit them or is
+        If ``embedder`` has no vectors of contexts, ``pairs`` are not numbers of nodes,
+        or ``is_edge`` does not fit them or is
         not both 0 and 1.
     TypeError
         If ``embedder`` embeds something else than a graph, or ``metric`` cannot be
@@ -204,10 +205,15 @@ def link_prediction_score(embedder, pairs, is_edge, *, metric=roc_auc_score):
     vectors = ("embedding_", "context_embedding_")
     if not all(hasattr(embedder, name) for name in vectors):
         raise TypeError(
-            "embedder must be a GraphEmbedder, with embedding_ and context_embedding_, "
-            f"got {type(embedder).__name__}."
+            "embedder must be of graphs, with embedding_ and context_embedding_, got "
+            f"{type(embedder).__name__}."
         )
     nodes, contexts = embedder.embedding_, embedder.context_embedding_
+    if not contexts[: len(nodes)].any():
+        raise ValueError(
+            "embedder must have vectors of nodes as contexts, got zero vectors alone: "
+            "lower its attribute_weight, or fit it to a graph with edges."
+        )
     pairs = _check_pairs(pairs, len(nodes))
     is_edge = _check_is_edge(is_edge, len(pairs))
     scores = np.empty(len(pairs))

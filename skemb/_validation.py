@@ -164,9 +164,9 @@ def advice_on_attributes():
         if "Negative values" not in str(error):
             raise
         raise ValueError(
-            f"{error}: affinities and attributes must be at least 0, so turn numbers "
-            "into columns of zeros and ones by sklearn.preprocessing.KBinsDiscretizer, "
-            "and categories by OneHotEncoder."
+            f"{str(error).rstrip('.')}: affinities and attributes must be at least 0, "
+            "so turn attributes that are numbers into columns of zeros and ones by "
+            "sklearn.preprocessing.KBinsDiscretizer, and categories by OneHotEncoder."
         ) from error
 
 
@@ -185,10 +185,12 @@ def check_node_order(X, name="X"):
     index, columns = getattr(X, "index", None), getattr(X, "columns", None)
     if columns is None or not hasattr(index, "equals"):
         return
+    columns = columns[: len(index)]  # attributes may follow the nodes
     if not index.equals(columns) and set(index) == set(columns):
         raise ValueError(
             f"{name} must list rows and columns in one order, got a DataFrame whose "
-            f"index is a permutation of its columns: pass {name}.loc[{name}.columns]."
+            f"index is a permutation of its columns: pass {name}.loc[{name}.columns], "
+            f"or {name}.loc[{name}.columns[:len({name})]] if attributes follow."
         )
 
 

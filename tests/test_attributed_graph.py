@@ -1,6 +1,7 @@
 """Nodes with attributes: against the naive twin, new nodes, and cross-validation."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import reference
 import scipy.sparse as sp
@@ -11,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_sco
 from sklearn.pipeline import make_pipeline, make_union
 
 from skemb import AttributedGraphEmbedder, EmbeddingLookup, GraphEmbedder
+from skemb.metrics import link_prediction_score
 
 pytestmark = pytest.mark.filterwarnings(ZEROS)
 
@@ -97,6 +99,42 @@ def test_new_nodes_by_links_by_attributes_or_by_both(embedder, groups):
         assert (nearest == group[new])[known].mean() > 0.6, name
 
 
+def test_what_nobody_had_in_fit_counts_for_nothing(embedder, attributed_graph, rng):
+    embedder.fit(attributed_graph)
+    # Attribute 3 is nobody's; node 7 has neither links nor attributes.
+    rows = rng.poisson(0.3, (20, 59)).astype(float)
+    rows[:, [7, 53]] = 0
+    expected = embedder.transform(rows)
+    rows[:, [7, 53]] = 5
+    np.testing.assert_allclose(embedder.transform(rows), expected, atol=1e-12)
+    alone = np.zeros((1, 59))
+    alone[0, [7, 53]] = 1
+    with pytest.warns(UserWarning, match="1 of the 1 rows"):
+        assert not embedder.transform(alone).any()
+
+
+def test_link_prediction_needs_nodes_as_contexts(embedder, groups):
+    A, F, _ = groups
+    X, pairs, is_edge = sp.hstack([A, F]), [[0, 1], [1, 2]], [0, 1]
+    link_prediction_score(embedder.fit(X), pairs, is_edge)
+    embedder.set_params(attribute_weight=1).fit(X)
+    with pytest.raises(ValueError, match="lower its attribute_weight"):
+        link_prediction_score(embedder, pairs, is_edge)
+
+
+def test_tables_in_another_order_are_refused(embedder, groups):
+    A, F, _ = groups
+    names = [f"node {k}" for k in range(90)] + [f"word {k}" for k in range(15)]
+    X = sp.hstack([A, F]).toarray()
+    table = pd.DataFrame(X, index=names[:90], columns=names)
+    np.testing.assert_allclose(
+        clone(embedder).fit(table).embedding_, embedder.fit(X).embedding_, atol=1e-12
+    )
+    for refuses in (embedder, EmbeddingLookup(embedder, table[::-1])):
+        with pytest.raises(ValueError, match="in one order"):
+            refuses.fit(table[::-1])
+
+
 def test_rows_of_fit_and_the_same_rows_as_new_ones(embedder, attributed_graph):
     embedder.fit(attributed_graph)
     for rows in ([3], [8, 7, 9], np.arange(50)):
@@ -156,7 +194,7 @@ def test_bad_input(embedder, groups):
     A, F, group = groups
     with pytest.raises(ValueError, match=r"hstack\(\[affinity, attributes\]\)"):
         embedder.fit(F)
-    with pytest.raises(ValueError, match=r"Negative values .*KBinsDiscretizer.*OneHot"):
+    with pytest.raises(ValueError, match=r"Negative .*Embedder: .*KBinsDisc.*OneHot"):
         embedder.fit(sp.hstack([A, -F]))
     with pytest.raises(ValueError, match=r"Negative values .*KBinsDiscretizer"):
         embedder.fit(sp.hstack([A, F])).transform(sp.hstack([A, -F]))

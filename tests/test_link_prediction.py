@@ -61,7 +61,7 @@ def test_pairs_of_ids_to_a_classifier():
 
 @pytest.mark.parametrize("operation", ["sum", None, ["l1"]])
 def test_bad_operation(operation):
-    with pytest.raises(ValueError, match=r"'operation' parameter of PairFeatures .* Got"):
+    with pytest.raises(ValueError, match=r"'operation' parameter of Pair.* Got"):
         PairFeatures(operation).fit([[1.0, 2.0]])
 
 
@@ -158,5 +158,5 @@ def test_bad_embedder_and_metric(interactions):
     bipartite = BipartiteEmbedder(4, max_iter=2).fit(interactions[10:, [0]])
     with pytest.raises(TypeError, match=r"metric must be a function .* got 'roc_auc'"):
         link_prediction_score(GraphEmbedder(), pairs, is_edge, metric="roc_auc")
-    with pytest.raises(TypeError, match=r"must be a GraphEmbedder.*got BipartiteEmb"):
+    with pytest.raises(TypeError, match=r"must be of graphs.*got BipartiteEmb"):
         link_prediction_score(bipartite, pairs, is_edge)
