@@ -174,7 +174,7 @@ def test_containers_of_ids(lookup, order, container):
     contained = CONTAINERS[container]
     lookup.fit(contained(X[order]))
     assert lookup.transform(contained(X)).tobytes() == expected.tobytes()
-    if container in ("pandas", "categories", "polars"):
+    if container in ("pandas", "categories"):
         assert lookup.feature_names_in_.tolist() == ["node"]
 
 
