@@ -15,12 +15,13 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 
 from skemb._compat import CallbackSupportMixin, Interval, StrOptions
-from skemb._normalizer import normalizer_of
+from skemb._normalizer import ExactNormalizer, gaussian_or_exact
 from skemb._operators import SparseOperator
 from skemb._parallel import Workers
 from skemb._progress import Progress
+from skemb._sampled_normalizer import sampled_normalizer_of
 from skemb._trainer import Side, principal_axes, pull_of, random_vectors, train
-from skemb._validation import check_start, column_sums, row_sums
+from skemb._validation import check_start, column_sums, row_sums, warn_exact
 
 
 class BaseEmbedder(
@@ -36,6 +37,9 @@ class BaseEmbedder(
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "temperature": [Interval(Real, 1e-3, 1e3, closed="both")],
         "n_gaussians": [Interval(Integral, 1, None, closed="left")],
+        "normalizer": [StrOptions({"gaussian", "exact", "sampled"}), callable],
+        "n_negatives": [Interval(Integral, 1, None, closed="left")],
+        "sampler": [StrOptions({"uniform", "popularity", "adaptive"})],
         "context_power": [Interval(Real, 0, 1, closed="both")],
         "mean_penalty": [Interval(Real, 0, 1e3, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -123,9 +127,10 @@ class BaseEmbedder(
         for operator, strength in pulls:
             shape = (operator.shape[0], self.n_components)
             vectors = random_vectors(shape, dtype, random_state)
-            prior = context_prior(strength, self.context_power).astype(dtype)
-            normalizer = normalizer_of(prior, self.n_gaussians, temperature)
+            normalizer = self._make_normalizer(strength, temperature, dtype)
             sides.append(Side(operator, normalizer, vectors))
+        if self.normalizer == "exact":
+            warn_exact([side.operator.shape for side in sides], self.n_components)
         for side, start in zip(sides, given, strict=False):
             side.restart(start)
         if len(given) == 1 and len(sides) == 2:
@@ -133,6 +138,19 @@ class BaseEmbedder(
         for side in sides:
             side.normalizer.start(side.vectors, random_state)
         return sides, not given
+
+    def _make_normalizer(self, strength, temperature, dtype):
+        """Return the normaliser of contexts of such strengths (n,)."""
+        prior = context_prior(strength, self.context_power).astype(dtype)
+        if self.normalizer == "gaussian":
+            return gaussian_or_exact(prior, temperature, self.n_gaussians)
+        if self.normalizer == "exact":
+            return ExactNormalizer(prior, temperature)
+        if self.normalizer == "sampled":
+            return sampled_normalizer_of(
+                self.sampler, prior, strength, temperature, self.n_negatives
+            )
+        return self.normalizer(prior, temperature)
 
     def _given_vectors(self, data, n_vectors, dtype):
         """Return the vectors to start from, for as many sides as there are some."""

@@ -85,6 +85,16 @@ class BipartiteEmbedder(RowEmbedder):
         Gaussians K of the normaliser, at least 1; at the number of columns (of rows,
         for the other loss) and above it is exact. More are better on large data at low
         temperatures. Time grows with K d (n + m).
+    normalizer : {"gaussian", "exact", "sampled"} or callable, default="gaussian"
+        How the normaliser is computed. "exact" sums over all contexts, in time that
+        grows with rows times contexts; "sampled" estimates it from ``n_negatives``
+        contexts drawn for each row by ``sampler``. Both are there to compare with.
+        ``docs/normalizers.rst`` says when they pay and how to write another one.
+    n_negatives : int, default=64
+        Contexts that a row draws in an epoch with ``normalizer="sampled"``, at least 1.
+    sampler : {"uniform", "popularity", "adaptive"}, default="adaptive"
+        What contexts are drawn with chances of, for ``normalizer="sampled"``: all
+        alike, in proportion to their total affinity, or by how the row points [2]_.
     context_power : float, default=1.0
         Prior :math:`p_j \propto s_j^{power}`, with :math:`s_j` the sum of a column (of
         a row, for the other loss), in [0, 1]. At 0 popularity has to be learned by the
@@ -226,6 +236,9 @@ class BipartiteEmbedder(RowEmbedder):
         *,
         temperature="auto",
         n_gaussians=384,
+        normalizer="gaussian",
+        n_negatives=64,
+        sampler="adaptive",
         context_power=1.0,
         mean_penalty=0.0,
         max_iter=20,
@@ -240,6 +253,9 @@ class BipartiteEmbedder(RowEmbedder):
         self.n_components = n_components
         self.temperature = temperature
         self.n_gaussians = n_gaussians
+        self.normalizer = normalizer
+        self.n_negatives = n_negatives
+        self.sampler = sampler
         self.context_power = context_power
         self.mean_penalty = mean_penalty
         self.max_iter = max_iter

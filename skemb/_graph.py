@@ -59,6 +59,16 @@ class GraphEmbedder(RowEmbedder):
     n_gaussians : int, default=1
         Gaussians K of the normaliser, at least 1; at the number of nodes and above it
         is exact. Time grows with K n d.
+    normalizer : {"gaussian", "exact", "sampled"} or callable, default="gaussian"
+        How the normaliser is computed. "exact" sums over all contexts, in time that
+        grows with rows times contexts; "sampled" estimates it from ``n_negatives``
+        contexts drawn for each row by ``sampler``. Both are there to compare with.
+        ``docs/normalizers.rst`` says when they pay and how to write another one.
+    n_negatives : int, default=64
+        Contexts that a row draws in an epoch with ``normalizer="sampled"``, at least 1.
+    sampler : {"uniform", "popularity", "adaptive"}, default="adaptive"
+        What contexts are drawn with chances of, for ``normalizer="sampled"``: all
+        alike, in proportion to their total affinity, or by how the row points [2]_.
     context_power : float, default=0.0
         Prior of a context, :math:`p_j \propto s_j^{power}` with :math:`s_j` the sum of
         its column, in [0, 1]: 0 is uniform, 1 follows the weights. With
@@ -175,6 +185,9 @@ class GraphEmbedder(RowEmbedder):
         symmetric=True,
         temperature=0.25,
         n_gaussians=1,
+        normalizer="gaussian",
+        n_negatives=64,
+        sampler="adaptive",
         context_power=0.0,
         mean_penalty=1.0,
         max_iter=50,
@@ -191,6 +204,9 @@ class GraphEmbedder(RowEmbedder):
         self.symmetric = symmetric
         self.temperature = temperature
         self.n_gaussians = n_gaussians
+        self.normalizer = normalizer
+        self.n_negatives = n_negatives
+        self.sampler = sampler
         self.context_power = context_power
         self.mean_penalty = mean_penalty
         self.max_iter = max_iter

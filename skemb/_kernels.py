@@ -5,10 +5,26 @@ alone: a callee that changed elsewhere would go unnoticed. They are typed by the
 arguments (float32 or float64 values, int32 or int64 indices).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 _LONGEST_SUM = 1024
+
+
+class Known(NamedTuple):
+    """Rows of a CSR matrix whose entries above zero say what is known of each row."""
+
+    indptr: np.ndarray  # (b + 1,), of these rows
+    indices: np.ndarray  # (nnz,), of the whole matrix
+    data: np.ndarray  # (nnz,)
+
+
+def nothing_known(n_rows, dtype):
+    """Return ``Known`` of rows of which nothing is."""
+    nothing = np.empty(0, dtype=np.int32)
+    return Known(np.zeros(n_rows + 1, np.int32), nothing, nothing.astype(dtype))
 
 
 def _jit(**options):
@@ -281,3 +297,272 @@ def hold_out_edges(ends, n_asked, degrees, held_out):
             degrees[second] -= 1
             held_out[k] = True
             n_held_out += 1
+
+
+class Proposal(NamedTuple):
+    """With which chance each context is drawn; the last five are for adaptive draws."""
+
+    chances: np.ndarray  # (m,), whatever the row
+    keep: np.ndarray  # (m,), their alias table
+    other: np.ndarray  # (m,)
+    share: float  # of the draws that look at the row
+    rank_scale: float
+    spread: np.ndarray  # (d,), standard deviations of the contexts along the axes
+    order: np.ndarray  # (d, n), the contexts along each axis, from the top down
+    rank_chances: np.ndarray  # (m, 2 d), of each context's ranks from tops and bottoms
+
+
+class Draws(NamedTuple):
+    """How many contexts a block of rows draws, and what names its random numbers."""
+
+    n_negatives: int
+    keys: np.ndarray  # (b,) of the rows
+    epoch: np.uint64
+    seed: tuple  # two words
+
+
+# Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+_LOW_WORD, _WORD = np.uint64(0xFFFFFFFF), np.uint64(32)
+_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_INCREMENTS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+
+
+@_jit()
+def philox(counter, key):
+    """Return random words of 32 bits (4,) for words ``counter`` (4,) and ``key`` (2,).
+
+    All are tuples of uint64, and nothing is changed.
+    """
+    a, b, c, d = counter
+    first, second = key
+    for _ in range(10):
+        one, two = _MULTIPLIERS[0] * a, _MULTIPLIERS[1] * c
+        a, b = (two >> _WORD) ^ b ^ first, two & _LOW_WORD
+        c, d = (one >> _WORD) ^ d ^ second, one & _LOW_WORD
+        first = (first + _INCREMENTS[0]) & _LOW_WORD
+        second = (second + _INCREMENTS[1]) & _LOW_WORD
+    return a, b, c, d
+
+
+@_jit()
+def random_numbers(counter, key):
+    """Return numbers within (0, 1) as a tuple (4,): the words of ``philox``."""
+    a, b, c, d = philox(counter, key)
+    step = 1 / 4294967296
+    return (a + 0.5) * step, (b + 0.5) * step, (c + 0.5) * step, (d + 0.5) * step
+
+
+@_jit()
+def fill_alias_table(chances, keep, other):
+    """Write to ``keep`` and ``other`` (m,) what draws one of ``chances`` (m,) at once.
+
+    Vose's method: a place drawn uniformly stands for itself with chance ``keep``, else
+    for ``other``. The chances add up to one; what has none is never drawn.
+    """
+    n_places = chances.shape[0]
+    lacking = np.empty(n_places, dtype=np.int64)
+    spare = np.empty(n_places, dtype=np.int64)
+    n_lacking = n_spare = 0
+    for place in range(n_places):
+        keep[place] = chances[place] * n_places
+        other[place] = place
+        if keep[place] < 1:
+            lacking[n_lacking] = place
+            n_lacking += 1
+        else:
+            spare[n_spare] = place
+            n_spare += 1
+    richest = spare[0]
+    while n_lacking > 0 and n_spare > 0:
+        poor, rich = lacking[n_lacking - 1], spare[n_spare - 1]
+        other[poor] = rich
+        keep[rich] -= 1 - keep[poor]
+        n_lacking -= 1
+        if keep[rich] < 1:
+            lacking[n_lacking] = rich
+            n_lacking += 1
+            n_spare -= 1
+    # What rounding has left over lacks next to nothing, or all of its chance.
+    for k in range(n_lacking):
+        if chances[lacking[k]] == 0:
+            other[lacking[k]] = richest
+        else:
+            keep[lacking[k]] = 1
+    for k in range(n_spare):
+        keep[spare[k]] = 1
+
+
+@_jit()
+def set_leanings(row, spread, leanings):
+    """Write to ``leanings`` (2 d,) with which chance a row looks where.
+
+    First come the tops of the axes, for positive entries, then the bottoms, all in
+    proportion to the size of ``row`` times ``spread``, both (d,). Return whether they
+    are chances, which those of a zero row are not.
+    """
+    n_axes, total = row.shape[0], row.dtype.type(0)
+    for f in range(n_axes):
+        total += abs(row[f]) * spread[f]
+    leanings[:] = 0
+    if total > 0:
+        for f in range(n_axes):
+            leanings[f if row[f] > 0 else n_axes + f] = abs(row[f]) * spread[f] / total
+    return total > 0
+
+
+@_jit()
+def draw_context(numbers, leanings, share, proposal):
+    """Return the context that random ``numbers`` (4,) stand for; nothing is changed.
+
+    With chance ``share`` it stands at a random rank, counted from an end of an axis
+    that is drawn by the ``leanings`` (2 d,); else it is drawn by ``proposal.chances``.
+    """
+    place = numbers[1]
+    if numbers[0] >= share:
+        drawn = int(place * len(proposal.keep))
+        kept = numbers[2] < proposal.keep[drawn]
+        return np.int64(drawn if kept else proposal.other[drawn])
+    end = 0
+    for candidate in range(leanings.shape[0]):
+        if leanings[candidate] > 0 and place > 0:
+            end = candidate
+        place -= leanings[candidate]
+    n_axes, n_ranks = proposal.order.shape
+    # The inverse of the cumulative chances of exp(-rank / scale), cut at the last.
+    within = 1 - np.exp(-n_ranks / proposal.rank_scale)
+    rank = int(-proposal.rank_scale * np.log1p(-numbers[2] * within))
+    rank = min(rank, n_ranks - 1)
+    if end >= n_axes:
+        rank, end = n_ranks - 1 - rank, end - n_axes
+    return np.int64(proposal.order[end, rank])
+
+
+@_jit()
+def chance_of(context, leanings, share, proposal):
+    """Return with which chance ``draw_context`` draws a context; nothing is changed.
+
+    ``leanings`` (2 d,) are those of the row.
+    """
+    chance = (1 - share) * proposal.chances[context]
+    if share > 0:
+        chance += share * _dot(leanings, proposal.rank_chances[context])
+    return chance
+
+
+@_jit()
+def _take_known(row, known, log_prior, leanings, share, proposal, stamps, found):
+    """Write contexts known of a row to ``found`` (k,); return how many, their chance.
+
+    ``stamps`` (m,) is set to ``row`` + 1 for each of them, which counts once however
+    often it is named; contexts whose ``log_prior`` (m,) is infinite are left out.
+    """
+    size, chance = 0, 0.0
+    for k in range(known.indptr[row], known.indptr[row + 1]):
+        context = known.indices[k]
+        if known.data[k] > 0 and stamps[context] != row + 1:
+            stamps[context] = row + 1
+            if log_prior[context] > -np.inf:
+                chance += chance_of(context, leanings, share, proposal)
+                found[size] = context
+                size += 1
+    return size, chance
+
+
+@_jit()
+def _draw_unknown(
+    key, draws, leanings, share, proposal, stamps, stamp, found, weights, size
+):
+    """Draw contexts without the ``stamp`` into ``found`` (k,) from ``size`` on.
+
+    ``weights`` (k,) receives the inverse of the chance of each; ``key`` names the row.
+    Return where they end.
+    """
+    stop = size + draws.n_negatives
+    low, high = key & _LOW_WORD, key >> _WORD
+    # Where nearly all contexts are known, fewer draws have to do.
+    for draw in range(32 * draws.n_negatives):
+        if size == stop:
+            break
+        counter = np.uint64(draw), low, high, draws.epoch
+        numbers = random_numbers(counter, draws.seed)
+        context = draw_context(numbers, leanings, share, proposal)
+        if stamps[context] != stamp:
+            found[size] = context
+            weights[size] = 1 / chance_of(context, leanings, share, proposal)
+            size += 1
+    return size
+
+
+@_jit()
+def _shares_of(row, contexts, found, weights, log_prior, temperature, logs, shares):
+    """Write the share of each context ``found`` (k,) in Z of a row; return log Z.
+
+    A context j counts ``weights`` (k,) times p_j exp(row·y_j / t). ``logs`` (k,) is
+    used on the way.
+    """
+    largest = -np.inf
+    for k in range(len(found)):
+        exponent = _dot(row, contexts[found[k]]) / temperature
+        logs[k] = log_prior[found[k]] + np.log(weights[k]) + exponent
+        largest = max(largest, logs[k])
+    total = 0.0
+    for k in range(len(found)):
+        logs[k] = np.exp(logs[k] - largest)
+        total += logs[k]
+    for k in range(len(found)):
+        shares[k] = logs[k] / total
+    return largest + np.log(total)
+
+
+@_jit()
+def sampled_partition(
+    rows, along, contexts, log_prior, temperature, known, draws, proposal, logs, out
+):
+    """Write log Z of ``rows`` (b, d) to ``logs`` (b,), as known and drawn contexts say.
+
+    Its gradient, times t, is added to ``out`` (b, d). ``along`` (b, d) are the rows
+    along the axes of ``proposal``; ``contexts`` are (m, d), ``log_prior`` (m,).
+    """
+    one = rows.dtype.type(1)
+    most = draws.n_negatives
+    for i in range(len(rows)):
+        most = max(most, known.indptr[i + 1] - known.indptr[i] + draws.n_negatives)
+    found = np.empty(most, dtype=np.int64)
+    weights, scratch = np.empty(most), np.empty(most)
+    shares = np.empty(most, dtype=rows.dtype)
+    stamps = np.zeros(len(contexts), dtype=np.int32)
+    leanings = np.zeros(2 * rows.shape[1], dtype=rows.dtype)
+    for i in range(len(rows)):
+        share = proposal.share
+        if share > 0 and not set_leanings(along[i], proposal.spread, leanings):
+            share = 0.0
+        n_known, chance = _take_known(
+            i, known, log_prior, leanings, share, proposal, stamps, found
+        )
+        weights[:n_known] = 1
+        size = n_known
+        if chance < 1 - 1e-6:
+            size = _draw_unknown(
+                draws.keys[i],
+                draws,
+                leanings,
+                share,
+                proposal,
+                stamps,
+                i + 1,
+                found,
+                weights,
+                size,
+            )
+            weights[n_known:size] *= (1 - chance) / max(size - n_known, 1)
+        logs[i] = _shares_of(
+            rows[i],
+            contexts,
+            found[:size],
+            weights,
+            log_prior,
+            temperature,
+            scratch,
+            shares,
+        )
+        _add_weighted(found, shares, one, contexts, 0, size, out[i])

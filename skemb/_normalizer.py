@@ -11,7 +11,11 @@ The trainer asks of a normaliser
   changing old ones, so that a shallow copy can be updated on its own;
 - ``rotate(axes)``: take the columns of an orthogonal (d, d) as new coordinates, in what
   ``update`` goes on from;
-- ``evaluate(rows)``: log Z (b,) and its gradient times t (b, d) at unit rows (b, d).
+- ``evaluate(rows, known, keys)``: log Z (b,) and its gradient times t (b, d) at unit
+  rows (b, d). For those who sample, ``known`` are the contexts that the rows go with,
+  and ``keys`` (b,) are numbers that name their draws: in training the rows themselves.
+
+The classes are made of a prior and a temperature, and of what they take beyond them.
 """
 
 import numpy as np
@@ -22,11 +26,11 @@ from skemb._kernels import add_by_label
 _SAFE_TEMPERATURE = 1 / 32
 
 
-def normalizer_of(prior, n_gaussians, temperature):
+def gaussian_or_exact(prior, temperature, n_gaussians):
     """Return the normaliser for so many Gaussians: exact from one a context."""
     if n_gaussians >= len(prior):
         return ExactNormalizer(prior, temperature)
-    return GaussianNormalizer(prior, n_gaussians, temperature)
+    return GaussianNormalizer(prior, temperature, n_gaussians)
 
 
 class ExactNormalizer:
@@ -53,7 +57,7 @@ class ExactNormalizer:
         """Return log p_j + x·y_j / t of unit rows x (b, d) and all contexts, (b, m)."""
         return log_terms(rows, self._scaled_contexts, self._log_prior)
 
-    def evaluate(self, rows):
+    def evaluate(self, rows, known=None, keys=None):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
         terms = self.log_terms(rows)
         log_partition, total = log_sum_exp(terms, self.temperature)
@@ -73,7 +77,7 @@ class GaussianNormalizer:
     contexts form no groups yet, and a third of the time is saved at equal quality.
     """
 
-    def __init__(self, prior, n_gaussians, temperature):
+    def __init__(self, prior, temperature, n_gaussians):
         self.prior = prior
         self.temperature = temperature
         self.n_gaussians = n_gaussians
@@ -144,7 +148,7 @@ class GaussianNormalizer:
         centers[moved] = sums[moved] / length[moved, None]
         return centers
 
-    def evaluate(self, rows):
+    def evaluate(self, rows, known=None, keys=None):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
         terms = log_terms(rows, self._scaled_means, self.log_weights)
         log_partition, total = log_sum_exp(terms, self.temperature)

@@ -10,13 +10,14 @@ The trainer asks of an operator
   it, and ``pulled`` (n_rows,): where it is positive. The other rows stay zero;
 - ``propagate(contexts, workers)``: the source that rows read from. It is ``contexts``
   itself or shares no memory with it, and lasts until the next call;
-- ``rows(source, start, stop)``: one block of P @ contexts, read from that source.
+- ``rows(source, start, stop)``: one block of P @ contexts, read from that source;
+- ``known(start, stop)``: the contexts that a block of rows names itself.
 """
 
 import numpy as np
 import scipy.sparse as sp
 
-from skemb._kernels import add_neighbors
+from skemb._kernels import Known, add_neighbors, nothing_known
 from skemb._parallel import row_blocks
 
 
@@ -69,6 +70,11 @@ class SparseOperator(_Product):
         out = np.zeros((stop - start, source.shape[1]), dtype=source.dtype)
         self.add_rows(source, start, out)
         return out
+
+    def known(self, start, stop):
+        """Return the entries of A in rows ``start`` to ``stop``."""
+        A = self.affinity
+        return Known(A.indptr[start : stop + 1], A.indices, A.data)
 
 
 class WalkOperator(SparseOperator):
@@ -249,6 +255,10 @@ class CooccurrenceOperator(SparseOperator):
 
         workers.run(means, n_rows, contexts.shape[1])
         return source
+
+    def known(self, start, stop):
+        """Return nothing: which features meet is never formed."""
+        return nothing_known(stop - start, self.dtype)
 
     def add_rows(self, source, start, out):
         """Add P @ contexts to ``out``, which holds the rows from ``start`` on."""

@@ -113,6 +113,16 @@ class TextEmbedder(FeatureEmbedder):
     n_gaussians : int, default=256
         Gaussians K of the normaliser, at least 1; at the number of words and above it
         is exact. Time grows with K m d.
+    normalizer : {"gaussian", "exact", "sampled"} or callable, default="gaussian"
+        How the normaliser is computed. "exact" sums over all contexts, in time that
+        grows with rows times contexts; "sampled" estimates it from ``n_negatives``
+        contexts drawn for each row by ``sampler``. Both are there to compare with.
+        ``docs/normalizers.rst`` says when they pay and how to write another one.
+    n_negatives : int, default=64
+        Contexts that a row draws in an epoch with ``normalizer="sampled"``, at least 1.
+    sampler : {"uniform", "popularity", "adaptive"}, default="adaptive"
+        What contexts are drawn with chances of, for ``normalizer="sampled"``: all
+        alike, in proportion to their total affinity, or by how the row points [2]_.
     context_power : float, default=0.75
         Prior :math:`p_j \propto s_j^{power}`, with :math:`s_j` the sum of a word's
         co-occurrences, in [0, 1]. At 0 popularity has to be learned by the vectors, at
@@ -258,6 +268,9 @@ class TextEmbedder(FeatureEmbedder):
         smoothing="auto",
         temperature=0.15,
         n_gaussians=256,
+        normalizer="gaussian",
+        n_negatives=64,
+        sampler="adaptive",
         context_power=0.75,
         mean_penalty=0.0,
         max_iter=20,
@@ -284,6 +297,9 @@ class TextEmbedder(FeatureEmbedder):
         self.smoothing = smoothing
         self.temperature = temperature
         self.n_gaussians = n_gaussians
+        self.normalizer = normalizer
+        self.n_negatives = n_negatives
+        self.sampler = sampler
         self.context_power = context_power
         self.mean_penalty = mean_penalty
         self.max_iter = max_iter

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skemb._kernels import best_columns, fixed_point_step, sphere_step
+from skemb._kernels import best_columns, fixed_point_step, nothing_known, sphere_step
 from skemb._normalizer import ExactNormalizer, GaussianNormalizer, log_sum_exp
 
 # The first step from a given start mends a rough one and keeps a good one; from a
@@ -65,7 +65,9 @@ class Side:
         def block_step(start, stop):
             rows, moved = self.vectors[start:stop], out[start:stop]
             pull = self.operator.rows(source, start, stop)
-            log_partition, repulsion = contexts.normalizer.evaluate(rows)
+            known = self.operator.known(start, stop)
+            keys = np.arange(start, stop, dtype=np.uint64)
+            log_partition, repulsion = contexts.normalizer.evaluate(rows, known, keys)
             attraction = np.empty(len(rows), dtype=dtype)
             sphere_step(rows, pull, repulsion, penalty, step, moved, attraction)
             shares = self.shares[start:stop]
@@ -209,7 +211,7 @@ def conditional_of(sides, mean_penalty, workers):
     rows, contexts = sides[0], sides[-1]
     normalizer = copy.copy(contexts.normalizer)
     normalizer.update(contexts.vectors, workers)
-    single = GaussianNormalizer(normalizer.prior, 1, normalizer.temperature)
+    single = GaussianNormalizer(normalizer.prior, normalizer.temperature, 1)
     single.update(contexts.vectors, workers)
     # One Gaussian bounds the curvature. Of several, rows see some more than others.
     margin = 1 if normalizer.width == 1 else 2
@@ -255,8 +257,11 @@ def embed(operator, conditional, n_steps, workers):
         pull = operator.rows(conditional.source, start, stop)
         rows = unit(pull - conditional.center)
         rows[~rows.any(axis=1)] = 1 / np.sqrt(n_components)
-        for _ in range(n_steps):
-            _, repulsion = normalizer.evaluate(rows)
+        known = operator.known(start, stop)
+        for step in range(n_steps):
+            # Draws that all rows share, for a row is the same in any batch.
+            keys = np.full(len(rows), step, dtype=np.uint64)
+            _, repulsion = normalizer.evaluate(rows, known, keys)
             fixed_point_step(rows, pull, repulsion, conditional.penalty, curvature)
         rows[~operator.pulled[start:stop]] = 0
         out[start:stop] = rows
@@ -299,7 +304,10 @@ def log_partitions(rows, conditional, workers):
 
     def block_logs(start, stop):
         x = rows[start:stop]
-        estimated_logs[start:stop], _ = conditional.normalizer.evaluate(x)
+        known = nothing_known(len(x), x.dtype)
+        keys = np.arange(start, stop, dtype=np.uint64)
+        logs, _ = conditional.normalizer.evaluate(x, known, keys)
+        estimated_logs[start:stop] = logs
         exact_logs[start:stop], _ = log_sum_exp(exact.log_terms(x), exact.temperature)
 
     workers.run(block_logs, len(rows), exact.width)

@@ -14,6 +14,8 @@ from skemb._parallel import row_blocks
 
 # Options of text analyzers that only those of words have.
 _OF_WORDS = ("token_pattern", "stop_words")
+# Multiplications an epoch from which exact sums are warned of.
+_MANY_PRODUCTS = 1e11
 
 
 def check_affinity(estimator, X, *, reset):
@@ -451,15 +453,34 @@ def warn_unused(analyzer, options, defaults):
             _warn(f"{name}={options[name]!r} is not used with analyzer={analyzer!r}.")
 
 
-def warn_normalizer(error, conditional):
-    """Warn that the normaliser of a fitted conditional is estimated badly."""
+def warn_normalizer(error, embedder, conditional):
+    """Warn that the normaliser of a fitted embedder is estimated badly."""
     n_contexts, n_gaussians = len(conditional.contexts), conditional.normalizer.width
+    if embedder.normalizer == "gaussian":
+        used = f"n_gaussians={n_gaussians}"
+        more = min(4 * n_gaussians, n_contexts)
+        advice = f"raise n_gaussians, as to {more} ({n_contexts} is exact)"
+    elif embedder.normalizer == "sampled":
+        used = f"n_negatives={embedder.n_negatives}, sampler={embedder.sampler!r}"
+        advice = "raise n_negatives, set normalizer='gaussian'"
+    else:
+        used = f"normalizer={embedder.normalizer!r}"
+        advice = "set normalizer='gaussian'"
     _warn(
-        f"The estimate of log Z is off by {error:.2g} nats in the mean with "
-        f"n_gaussians={n_gaussians}: raise n_gaussians, as to "
-        f"{min(4 * n_gaussians, n_contexts)} ({n_contexts} is exact), or temperature, "
-        f"now {conditional.normalizer.temperature:.3g}."
+        f"The estimate of log Z is off by {error:.2g} nats in the mean with {used}: "
+        f"{advice}, or raise temperature, now {conditional.normalizer.temperature:.3g}."
     )
+
+
+def warn_exact(shapes, n_components):
+    """Warn of what exact sums cost, from some seconds an epoch up."""
+    n_products = 2 * n_components * sum(rows * contexts for rows, contexts in shapes)
+    if n_products > _MANY_PRODUCTS:
+        _warn(
+            f"normalizer='exact' takes {n_products:.1g} multiplications an epoch, of "
+            "which a processor does 1e10 to 1e11 in a second; normalizer='gaussian' "
+            "takes time in proportion to rows and columns, not to their product."
+        )
 
 
 def _warn(message):

@@ -122,4 +122,4 @@ def test_every_kernel_says_its_shapes():
     kernels = {name: f for name, f in vars(_kernels).items() if hasattr(f, "py_func")}
     assert len(kernels) > 4
     for name, kernel in kernels.items():
-        assert re.search(r"\((b, )?[dkKV],?\)", inspect.getdoc(kernel)), name
+        assert re.search(r"\((b, )?(2 )?[dkmKV4],?\)", inspect.getdoc(kernel)), name

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 
-from skemb._normalizer import normalizer_of
+from skemb._normalizer import gaussian_or_exact
 from skemb._parallel import Workers
 
 
@@ -25,7 +25,7 @@ def prior(rng):
 
 
 def fitted(contexts, prior, n_gaussians, temperature=0.5, n_updates=10, n_jobs=1):
-    normalizer = normalizer_of(prior, n_gaussians, temperature)
+    normalizer = gaussian_or_exact(prior, temperature, n_gaussians)
     normalizer.start(contexts, np.random.RandomState(0))
     with Workers(n_jobs) as workers:
         for _ in range(n_updates):
@@ -89,7 +89,7 @@ def test_mixture_matches_its_own_definition(contexts, prior, n_gaussians, rng):
 
 
 def test_mixture_grows_by_contexts_where_they_are(contexts, prior):
-    normalizer = normalizer_of(prior, 10, 0.5)
+    normalizer = gaussian_or_exact(prior, 0.5, 10)
     normalizer.start(contexts, np.random.RandomState(0))
     with Workers() as workers:
         normalizer.update(contexts, workers, share=0.3)
@@ -116,7 +116,7 @@ def test_any_temperature_is_finite_and_right(contexts, prior, temperature, dtype
     contexts[:] = contexts[0] if temperature < 0.1 else contexts
     rows[:2] = contexts[0], -contexts[0]
     expected = reference.log_partition(rows, contexts, prior, temperature)
-    normalizer = normalizer_of(prior.astype(dtype), 300, temperature)
+    normalizer = gaussian_or_exact(prior.astype(dtype), temperature, 300)
     with Workers() as workers:
         normalizer.update(contexts.astype(dtype), workers)
     log_z, gradient = normalizer.evaluate(rows.astype(dtype))
