@@ -93,8 +93,8 @@ class BipartiteEmbedder(RowEmbedder):
     n_negatives : int, default=64
         Contexts that a row draws in an epoch with ``normalizer="sampled"``, at least 1.
     sampler : {"uniform", "popularity", "adaptive"}, default="adaptive"
-        What contexts are drawn with chances of, for ``normalizer="sampled"``: all
-        alike, in proportion to their total affinity, or by how the row points [2]_.
+        How ``normalizer="sampled"`` draws contexts: all with the same chance, with one
+        in proportion to their total affinity, or by how the row points [2]_.
     context_power : float, default=1.0
         Prior :math:`p_j \propto s_j^{power}`, with :math:`s_j` the sum of a column (of
         a row, for the other loss), in [0, 1]. At 0 popularity has to be learned by the
@@ -181,6 +181,8 @@ class BipartiteEmbedder(RowEmbedder):
        2025. arXiv:2303.17475. The temperature, the many components with one covariance,
        the two-sided loss and ``transform`` are this library's; ``docs/model.rst``
        derives them.
+    .. [2] L. Chen, F. Yuan, J. M. Jose and W. Zhang, "Improving negative sampling for
+       word representation using self-embedded features", WSDM 2018. arXiv:1710.09805.
 
     Examples
     --------

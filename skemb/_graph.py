@@ -67,8 +67,8 @@ class GraphEmbedder(RowEmbedder):
     n_negatives : int, default=64
         Contexts that a row draws in an epoch with ``normalizer="sampled"``, at least 1.
     sampler : {"uniform", "popularity", "adaptive"}, default="adaptive"
-        What contexts are drawn with chances of, for ``normalizer="sampled"``: all
-        alike, in proportion to their total affinity, or by how the row points [2]_.
+        How ``normalizer="sampled"`` draws contexts: all with the same chance, with one
+        in proportion to their total affinity, or by how the row points [2]_.
     context_power : float, default=0.0
         Prior of a context, :math:`p_j \propto s_j^{power}` with :math:`s_j` the sum of
         its column, in [0, 1]: 0 is uniform, 1 follows the weights. With
@@ -146,6 +146,8 @@ class GraphEmbedder(RowEmbedder):
        efficient SoftMax normalization", Transactions on Machine Learning Research,
        2025. arXiv:2303.17475. The temperature, the pooled covariance, the two-sided
        loss and ``transform`` are this library's; ``docs/model.rst`` derives them.
+    .. [2] L. Chen, F. Yuan, J. M. Jose and W. Zhang, "Improving negative sampling for
+       word representation using self-embedded features", WSDM 2018. arXiv:1710.09805.
 
     Examples
     --------

@@ -300,7 +300,7 @@ def hold_out_edges(ends, n_asked, degrees, held_out):
 
 
 class Proposal(NamedTuple):
-    """With which chance each context is drawn; the last five are for adaptive draws."""
+    """With which chance each context is drawn; the last six are for adaptive draws."""
 
     chances: np.ndarray  # (m,), whatever the row
     keep: np.ndarray  # (m,), their alias table
@@ -309,7 +309,16 @@ class Proposal(NamedTuple):
     rank_scale: float
     spread: np.ndarray  # (d,), standard deviations of the contexts along the axes
     order: np.ndarray  # (d, n), the contexts along each axis, from the top down
-    rank_chances: np.ndarray  # (m, 2 d), of each context's ranks from tops and bottoms
+    from_top: np.ndarray  # (m, d), the chance of each context's rank from the top
+    product: float  # of that with the chance of its rank from the bottom
+
+
+class Leanings(NamedTuple):
+    """With which chance a row takes the top, then the bottom, of each axis."""
+
+    chances: np.ndarray  # (2 d,)
+    keep: np.ndarray  # (2 d,), their alias table
+    other: np.ndarray  # (2 d,)
 
 
 class Draws(NamedTuple):
@@ -359,20 +368,20 @@ def fill_alias_table(chances, keep, other):
     Vose's method: a place drawn uniformly stands for itself with chance ``keep``, else
     for ``other``. The chances add up to one; what has none is never drawn.
     """
-    n_places = chances.shape[0]
+    n_places, richest = len(chances), np.argmax(chances)
     lacking = np.empty(n_places, dtype=np.int64)
     spare = np.empty(n_places, dtype=np.int64)
     n_lacking = n_spare = 0
     for place in range(n_places):
         keep[place] = chances[place] * n_places
-        other[place] = place
+        # Where rounding leaves a place without another, as it may.
+        other[place] = place if chances[place] > 0 else richest
         if keep[place] < 1:
             lacking[n_lacking] = place
             n_lacking += 1
         else:
             spare[n_spare] = place
             n_spare += 1
-    richest = spare[0]
     while n_lacking > 0 and n_spare > 0:
         poor, rich = lacking[n_lacking - 1], spare[n_spare - 1]
         other[poor] = rich
@@ -382,32 +391,33 @@ def fill_alias_table(chances, keep, other):
             lacking[n_lacking] = rich
             n_lacking += 1
             n_spare -= 1
-    # What rounding has left over lacks next to nothing, or all of its chance.
-    for k in range(n_lacking):
-        if chances[lacking[k]] == 0:
-            other[lacking[k]] = richest
-        else:
-            keep[lacking[k]] = 1
-    for k in range(n_spare):
-        keep[spare[k]] = 1
 
 
 @_jit()
-def set_leanings(row, spread, leanings):
-    """Write to ``leanings`` (2 d,) with which chance a row looks where.
+def lean(row, proposal, leanings):
+    """Write where a ``row`` (d,) leans to ``leanings``; return if it does anywhere.
 
-    First come the tops of the axes, for positive entries, then the bottoms, all in
-    proportion to the size of ``row`` times ``spread``, both (d,). Return whether they
-    are chances, which those of a zero row are not.
+    Its chances are in proportion to the size of ``row`` times ``proposal.spread``, both
+    (d,): of the tops of the axes for positive entries, of the bottoms for others.
     """
     n_axes, total = row.shape[0], row.dtype.type(0)
     for f in range(n_axes):
-        total += abs(row[f]) * spread[f]
-    leanings[:] = 0
-    if total > 0:
-        for f in range(n_axes):
-            leanings[f if row[f] > 0 else n_axes + f] = abs(row[f]) * spread[f] / total
-    return total > 0
+        total += abs(row[f]) * proposal.spread[f]
+    if total == 0:
+        return False
+    leanings.chances[:] = 0
+    for f in range(n_axes):
+        end = f if row[f] > 0 else n_axes + f
+        leanings.chances[end] = abs(row[f]) * proposal.spread[f] / total
+    fill_alias_table(leanings.chances, leanings.keep, leanings.other)
+    return True
+
+
+@_jit()
+def _pick(place, coin, keep, other):
+    """Return which of the chances behind an alias table (m,) two numbers stand for."""
+    picked = int(place * len(keep))
+    return np.int64(picked if coin < keep[picked] else other[picked])
 
 
 @_jit()
@@ -415,69 +425,76 @@ def draw_context(numbers, leanings, share, proposal):
     """Return the context that random ``numbers`` (4,) stand for; nothing is changed.
 
     With chance ``share`` it stands at a random rank, counted from an end of an axis
-    that is drawn by the ``leanings`` (2 d,); else it is drawn by ``proposal.chances``.
+    where its row leans; else it is drawn by ``proposal.chances``.
     """
-    place = numbers[1]
     if numbers[0] >= share:
-        drawn = int(place * len(proposal.keep))
-        kept = numbers[2] < proposal.keep[drawn]
-        return np.int64(drawn if kept else proposal.other[drawn])
-    end = 0
-    for candidate in range(leanings.shape[0]):
-        if leanings[candidate] > 0 and place > 0:
-            end = candidate
-        place -= leanings[candidate]
+        return _pick(numbers[1], numbers[2], proposal.keep, proposal.other)
+    end = _pick(numbers[1], numbers[2], leanings.keep, leanings.other)
     n_axes, n_ranks = proposal.order.shape
     # The inverse of the cumulative chances of exp(-rank / scale), cut at the last.
-    within = 1 - np.exp(-n_ranks / proposal.rank_scale)
-    rank = int(-proposal.rank_scale * np.log1p(-numbers[2] * within))
+    within = -np.expm1(-n_ranks / proposal.rank_scale)
+    rank = int(-proposal.rank_scale * np.log1p(-numbers[3] * within))
     rank = min(rank, n_ranks - 1)
-    if end >= n_axes:
-        rank, end = n_ranks - 1 - rank, end - n_axes
-    return np.int64(proposal.order[end, rank])
+    if end < n_axes:
+        return np.int64(proposal.order[end, rank])
+    return np.int64(proposal.order[end - n_axes, n_ranks - 1 - rank])
 
 
 @_jit()
-def chance_of(context, leanings, share, proposal):
-    """Return with which chance ``draw_context`` draws a context; nothing is changed.
+def set_chances(contexts, leanings, share, proposal, chances):
+    """Write with which chance ``draw_context`` draws ``contexts`` (k,) to ``chances``.
 
-    ``leanings`` (2 d,) are those of the row.
+    These are (k,) as well. ``leanings`` are those of the row.
     """
-    chance = (1 - share) * proposal.chances[context]
-    if share > 0:
-        chance += share * _dot(leanings, proposal.rank_chances[context])
-    return chance
+    n_axes = len(leanings.chances) // 2
+    tops, bottoms = leanings.chances[:n_axes], leanings.chances[n_axes:]
+    # Fields in an inner loop would cost ten times what is done with them.
+    of_prior, from_top, product = proposal.chances, proposal.from_top, proposal.product
+    for k in range(len(contexts)):
+        chances[k] = (1 - share) * of_prior[contexts[k]]
+        if share > 0 and chances[k] > 0:
+            ranks = from_top[contexts[k]]
+            chances[k] += share * _chance_of_ranks(tops, bottoms, ranks, product)
+
+
+@_jit(fastmath={"reassoc", "contract"}, error_model="numpy")
+def _chance_of_ranks(tops, bottoms, from_top, product):
+    """Return the chance of a context whose ranks have the chances ``from_top`` (d,).
+
+    ``tops`` and ``bottoms`` (d,) are those of the ends of the axes. From the bottom a
+    rank has the chance ``product`` / ``from_top``.
+    """
+    total = from_top.dtype.type(0)
+    for f in range(len(from_top)):
+        total += tops[f] * from_top[f] + bottoms[f] * (product / from_top[f])
+    return total
 
 
 @_jit()
-def _take_known(row, known, log_prior, leanings, share, proposal, stamps, found):
-    """Write contexts known of a row to ``found`` (k,); return how many, their chance.
+def _take_known(row, known, log_prior, stamps, found):
+    """Write contexts known of a row to ``found`` (k,); return how many there are.
 
     ``stamps`` (m,) is set to ``row`` + 1 for each of them, which counts once however
     often it is named; contexts whose ``log_prior`` (m,) is infinite are left out.
     """
-    size, chance = 0, 0.0
+    size = 0
     for k in range(known.indptr[row], known.indptr[row + 1]):
         context = known.indices[k]
         if known.data[k] > 0 and stamps[context] != row + 1:
             stamps[context] = row + 1
             if log_prior[context] > -np.inf:
-                chance += chance_of(context, leanings, share, proposal)
                 found[size] = context
                 size += 1
-    return size, chance
+    return size
 
 
 @_jit()
-def _draw_unknown(
-    key, draws, leanings, share, proposal, stamps, stamp, found, weights, size
-):
-    """Draw contexts without the ``stamp`` into ``found`` (k,) from ``size`` on.
+def _draw_unknown(row, draws, leanings, share, proposal, stamps, found, size):
+    """Draw contexts that are not known of a row into ``found`` (k,) from ``size`` on.
 
-    ``weights`` (k,) receives the inverse of the chance of each; ``key`` names the row.
-    Return where they end.
+    Those that are known have ``row`` + 1 in ``stamps`` (m,). Return where they end.
     """
-    stop = size + draws.n_negatives
+    stop, key = size + draws.n_negatives, draws.keys[row]
     low, high = key & _LOW_WORD, key >> _WORD
     # Where nearly all contexts are known, fewer draws have to do.
     for draw in range(32 * draws.n_negatives):
@@ -486,31 +503,51 @@ def _draw_unknown(
         counter = np.uint64(draw), low, high, draws.epoch
         numbers = random_numbers(counter, draws.seed)
         context = draw_context(numbers, leanings, share, proposal)
-        if stamps[context] != stamp:
+        if stamps[context] != row + 1:
             found[size] = context
-            weights[size] = 1 / chance_of(context, leanings, share, proposal)
             size += 1
     return size
 
 
 @_jit()
-def _shares_of(row, contexts, found, weights, log_prior, temperature, logs, shares):
+def _find_contexts(
+    row, known, draws, log_prior, leanings, share, proposal, stamps, found, weights
+):
+    """Write known and drawn contexts of a row to ``found`` (k,); return how many.
+
+    ``weights`` (k,) receives what each counts in Z; the rest is as above.
+    """
+    n_known = _take_known(row, known, log_prior, stamps, found)
+    set_chances(found[:n_known], leanings, share, proposal, weights)
+    unknown = 1 - weights[:n_known].sum()
+    weights[:n_known] = 1
+    if unknown < 1e-6:
+        return n_known
+    size = _draw_unknown(row, draws, leanings, share, proposal, stamps, found, n_known)
+    set_chances(found[n_known:size], leanings, share, proposal, weights[n_known:])
+    for k in range(n_known, size):
+        weights[k] = unknown / (weights[k] * (size - n_known))
+    return size
+
+
+@_jit()
+def _shares_of(row, contexts, found, weights, log_prior, temperature, shares):
     """Write the share of each context ``found`` (k,) in Z of a row; return log Z.
 
-    A context j counts ``weights`` (k,) times p_j exp(row·y_j / t). ``logs`` (k,) is
-    used on the way.
+    A context j counts ``weights`` (k,) times p_j exp(row·y_j / t); the weights turn
+    into these terms, up to a factor.
     """
     largest = -np.inf
     for k in range(len(found)):
         exponent = _dot(row, contexts[found[k]]) / temperature
-        logs[k] = log_prior[found[k]] + np.log(weights[k]) + exponent
-        largest = max(largest, logs[k])
+        weights[k] = log_prior[found[k]] + np.log(weights[k]) + exponent
+        largest = max(largest, weights[k])
     total = 0.0
     for k in range(len(found)):
-        logs[k] = np.exp(logs[k] - largest)
-        total += logs[k]
+        weights[k] = np.exp(weights[k] - largest)
+        total += weights[k]
     for k in range(len(found)):
-        shares[k] = logs[k] / total
+        shares[k] = weights[k] / total
     return largest + np.log(total)
 
 
@@ -523,46 +560,33 @@ def sampled_partition(
     Its gradient, times t, is added to ``out`` (b, d). ``along`` (b, d) are the rows
     along the axes of ``proposal``; ``contexts`` are (m, d), ``log_prior`` (m,).
     """
-    one = rows.dtype.type(1)
+    one, n_ends = rows.dtype.type(1), 2 * rows.shape[1]
+    leanings = Leanings(
+        np.empty(n_ends, rows.dtype), np.empty(n_ends), np.empty(n_ends, np.int64)
+    )
+    stamps = np.zeros(len(contexts), np.int32)
     most = draws.n_negatives
     for i in range(len(rows)):
         most = max(most, known.indptr[i + 1] - known.indptr[i] + draws.n_negatives)
-    found = np.empty(most, dtype=np.int64)
-    weights, scratch = np.empty(most), np.empty(most)
-    shares = np.empty(most, dtype=rows.dtype)
-    stamps = np.zeros(len(contexts), dtype=np.int32)
-    leanings = np.zeros(2 * rows.shape[1], dtype=rows.dtype)
+    found, weights = np.empty(most, np.int64), np.empty(most)
+    shares = np.empty(most, rows.dtype)
     for i in range(len(rows)):
         share = proposal.share
-        if share > 0 and not set_leanings(along[i], proposal.spread, leanings):
+        if share > 0 and not lean(along[i], proposal, leanings):
             share = 0.0
-        n_known, chance = _take_known(
-            i, known, log_prior, leanings, share, proposal, stamps, found
-        )
-        weights[:n_known] = 1
-        size = n_known
-        if chance < 1 - 1e-6:
-            size = _draw_unknown(
-                draws.keys[i],
-                draws,
-                leanings,
-                share,
-                proposal,
-                stamps,
-                i + 1,
-                found,
-                weights,
-                size,
-            )
-            weights[n_known:size] *= (1 - chance) / max(size - n_known, 1)
-        logs[i] = _shares_of(
-            rows[i],
-            contexts,
-            found[:size],
-            weights,
+        size = _find_contexts(
+            i,
+            known,
+            draws,
             log_prior,
-            temperature,
-            scratch,
-            shares,
+            leanings,
+            share,
+            proposal,
+            stamps,
+            found,
+            weights,
+        )
+        logs[i] = _shares_of(
+            rows[i], contexts, found[:size], weights, log_prior, temperature, shares
         )
         _add_weighted(found, shares, one, contexts, 0, size, out[i])

@@ -62,7 +62,8 @@ class SampledNormalizer:
             rank_scale=1.0,
             spread=np.empty(0, dtype=prior.dtype),
             order=np.empty((0, 0), dtype=np.int32),
-            rank_chances=np.empty((0, 0), dtype=prior.dtype),
+            from_top=np.empty((0, 0), dtype=prior.dtype),
+            product=prior.dtype.type(0),
         )
 
     def start(self, contexts, random_state):
@@ -90,14 +91,13 @@ class SampledNormalizer:
         rank_scale = max(_RANK_SCALE * len(counting), 1.0)
         of_rank = np.exp(-np.arange(len(counting)) / rank_scale)
         of_rank /= of_rank.sum()
-        shape = len(self.contexts), 2 * n_components
-        rank_chances = np.zeros(shape, dtype=centered.dtype)
+        of_rank = of_rank.astype(centered.dtype)
+        from_top = np.zeros_like(self.contexts)
 
         def rank(start, stop):
             for f in range(start, stop):
                 order[f] = counting[np.argsort(-centered[:, f], kind="stable")]
-                rank_chances[order[f], f] = of_rank
-                rank_chances[order[f], n_components + f] = of_rank[::-1]
+                from_top[order[f], f] = of_rank
 
         workers.run(rank, n_components, len(counting))
         self.proposal = self.proposal._replace(
@@ -105,7 +105,8 @@ class SampledNormalizer:
             rank_scale=rank_scale,
             spread=centered.std(axis=0),
             order=order,
-            rank_chances=rank_chances,
+            from_top=from_top,
+            product=of_rank[0] * of_rank[-1],
         )
 
     def rotate(self, axes):

@@ -121,8 +121,8 @@ class TextEmbedder(FeatureEmbedder):
     n_negatives : int, default=64
         Contexts that a row draws in an epoch with ``normalizer="sampled"``, at least 1.
     sampler : {"uniform", "popularity", "adaptive"}, default="adaptive"
-        What contexts are drawn with chances of, for ``normalizer="sampled"``: all
-        alike, in proportion to their total affinity, or by how the row points [2]_.
+        How ``normalizer="sampled"`` draws contexts: all with the same chance, with one
+        in proportion to their total affinity, or by how the row points [3]_.
     context_power : float, default=0.75
         Prior :math:`p_j \propto s_j^{power}`, with :math:`s_j` the sum of a word's
         co-occurrences, in [0, 1]. At 0 popularity has to be learned by the vectors, at
@@ -209,6 +209,8 @@ class TextEmbedder(FeatureEmbedder):
        and the two-sided loss are this library's; ``docs/model.rst`` derives them.
     .. [2] S. Arora, Y. Liang and T. Ma, "A simple but tough-to-beat baseline for
        sentence embeddings", International Conference on Learning Representations, 2017.
+    .. [3] L. Chen, F. Yuan, J. M. Jose and W. Zhang, "Improving negative sampling for
+       word representation using self-embedded features", WSDM 2018. arXiv:1710.09805.
 
     Examples
     --------
