@@ -21,7 +21,13 @@ from skemb._parallel import Workers
 from skemb._progress import Progress
 from skemb._sampled_normalizer import sampled_normalizer_of
 from skemb._trainer import Side, principal_axes, pull_of, random_vectors, train
-from skemb._validation import check_start, column_sums, row_sums, warn_exact
+from skemb._validation import (
+    check_normalizer,
+    check_start,
+    column_sums,
+    row_sums,
+    warn_exact,
+)
 
 
 class BaseEmbedder(
@@ -150,7 +156,9 @@ class BaseEmbedder(
             return sampled_normalizer_of(
                 self.sampler, prior, strength, temperature, self.n_negatives
             )
-        return self.normalizer(prior, temperature)
+        normalizer = self.normalizer(prior, temperature)
+        check_normalizer(normalizer)
+        return normalizer
 
     def _given_vectors(self, data, n_vectors, dtype):
         """Return the vectors to start from, for as many sides as there are some."""

@@ -87,7 +87,7 @@ def normalizer_error(embedder, X=None, *, sample_size=1000, random_state=None):
     estimated, exact = sample_log_partitions(embedder, X, sample_size, random_state)
     error = float(np.abs(estimated - exact).mean())
     if error > _LARGE_ERROR:
-        warn_normalizer(error, embedder, embedder._conditional)
+        warn_normalizer(error, embedder._conditional)
     return error
 
 

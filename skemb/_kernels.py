@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 
 _LONGEST_SUM = 1024
+# At most so many tries for each draw, where nearly all that is drawn is known.
+_TRIES = 64
 
 
 class Known(NamedTuple):
@@ -368,14 +370,13 @@ def fill_alias_table(chances, keep, other):
     Vose's method: a place drawn uniformly stands for itself with chance ``keep``, else
     for ``other``. The chances add up to one; what has none is never drawn.
     """
-    n_places, richest = len(chances), np.argmax(chances)
+    n_places = len(chances)
     lacking = np.empty(n_places, dtype=np.int64)
     spare = np.empty(n_places, dtype=np.int64)
     n_lacking = n_spare = 0
     for place in range(n_places):
         keep[place] = chances[place] * n_places
-        # Where rounding leaves a place without another, as it may.
-        other[place] = place if chances[place] > 0 else richest
+        other[place] = place
         if keep[place] < 1:
             lacking[n_lacking] = place
             n_lacking += 1
@@ -489,16 +490,15 @@ def _take_known(row, known, log_prior, stamps, found):
 
 
 @_jit()
-def _draw_unknown(row, draws, leanings, share, proposal, stamps, found, size):
+def _draw_unknown(row, draws, n_tries, leanings, share, proposal, stamps, found, size):
     """Draw contexts that are not known of a row into ``found`` (k,) from ``size`` on.
 
-    Those that are known have ``row`` + 1 in ``stamps`` (m,). Return where they end.
+    Those that are known have ``row`` + 1 in ``stamps`` (m,). It is over when ``found``
+    is full, or after ``n_tries``. Return where they end.
     """
-    stop, key = size + draws.n_negatives, draws.keys[row]
-    low, high = key & _LOW_WORD, key >> _WORD
-    # Where nearly all contexts are known, fewer draws have to do.
-    for draw in range(32 * draws.n_negatives):
-        if size == stop:
+    low, high = draws.keys[row] & _LOW_WORD, draws.keys[row] >> _WORD
+    for draw in range(n_tries):
+        if size == len(found):
             break
         counter = np.uint64(draw), low, high, draws.epoch
         numbers = random_numbers(counter, draws.seed)
@@ -523,10 +523,19 @@ def _find_contexts(
     weights[:n_known] = 1
     if unknown < 1e-6:
         return n_known
-    size = _draw_unknown(row, draws, leanings, share, proposal, stamps, found, n_known)
+    n_negatives, n_tries = draws.n_negatives, _TRIES * draws.n_negatives
+    stop, each = n_known + n_negatives, unknown / n_negatives
+    if unknown < 0.25:
+        # To go on until there are enough could take for ever, and to give up then is
+        # biased: try as often as is enough in the mean.
+        n_tries = min(n_tries, int(np.ceil(n_negatives / unknown)))
+        stop, each = n_known + n_tries, 1 / n_tries
+    size = _draw_unknown(
+        row, draws, n_tries, leanings, share, proposal, stamps, found[:stop], n_known
+    )
     set_chances(found[n_known:size], leanings, share, proposal, weights[n_known:])
     for k in range(n_known, size):
-        weights[k] = unknown / (weights[k] * (size - n_known))
+        weights[k] = each / weights[k]
     return size
 
 
@@ -565,9 +574,10 @@ def sampled_partition(
         np.empty(n_ends, rows.dtype), np.empty(n_ends), np.empty(n_ends, np.int64)
     )
     stamps = np.zeros(len(contexts), np.int32)
-    most = draws.n_negatives
+    most = 0
     for i in range(len(rows)):
-        most = max(most, known.indptr[i + 1] - known.indptr[i] + draws.n_negatives)
+        most = max(most, known.indptr[i + 1] - known.indptr[i])
+    most += _TRIES * draws.n_negatives
     found, weights = np.empty(most, np.int64), np.empty(most)
     shares = np.empty(most, rows.dtype)
     for i in range(len(rows)):

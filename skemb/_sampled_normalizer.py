@@ -12,7 +12,8 @@ _ADAPTIVE_SHARE, _RANK_SCALE = 0.75, 0.03
 
 def sampled_normalizer_of(sampler, prior, strength, temperature, n_negatives):
     """Return the normaliser of a sampler: "uniform", "popularity" or "adaptive"."""
-    chances = {"uniform": prior > 0, "popularity": strength, "adaptive": prior}
+    popular = strength if strength.any() else prior
+    chances = {"uniform": prior > 0, "popularity": popular, "adaptive": prior}
     return SampledNormalizer(
         prior,
         temperature,

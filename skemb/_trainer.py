@@ -214,7 +214,8 @@ def conditional_of(sides, mean_penalty, workers):
     single = GaussianNormalizer(normalizer.prior, normalizer.temperature, 1)
     single.update(contexts.vectors, workers)
     # One Gaussian bounds the curvature. Of several, rows see some more than others.
-    margin = 1 if normalizer.width == 1 else 2
+    one_gaussian = isinstance(normalizer, GaussianNormalizer) and normalizer.width == 1
+    margin = 1 if one_gaussian else 2
     source, log_prior = read_through(
         rows.operator, contexts.vectors, normalizer.prior, workers
     )

@@ -453,23 +453,34 @@ def warn_unused(analyzer, options, defaults):
             _warn(f"{name}={options[name]!r} is not used with analyzer={analyzer!r}.")
 
 
-def warn_normalizer(error, embedder, conditional):
-    """Warn that the normaliser of a fitted embedder is estimated badly."""
-    n_contexts, n_gaussians = len(conditional.contexts), conditional.normalizer.width
-    if embedder.normalizer == "gaussian":
-        used = f"n_gaussians={n_gaussians}"
-        more = min(4 * n_gaussians, n_contexts)
+def warn_normalizer(error, conditional):
+    """Warn that the normaliser of a fitted conditional is estimated badly."""
+    normalizer, n_contexts = conditional.normalizer, len(conditional.contexts)
+    if hasattr(normalizer, "n_gaussians"):
+        used = f"n_gaussians={normalizer.n_gaussians}"
+        more = min(4 * normalizer.n_gaussians, n_contexts)
         advice = f"raise n_gaussians, as to {more} ({n_contexts} is exact)"
-    elif embedder.normalizer == "sampled":
-        used = f"n_negatives={embedder.n_negatives}, sampler={embedder.sampler!r}"
+    elif hasattr(normalizer, "n_negatives"):
+        used = f"n_negatives={normalizer.n_negatives}"
         advice = "raise n_negatives, set normalizer='gaussian'"
     else:
-        used = f"normalizer={embedder.normalizer!r}"
+        used = f"a {type(normalizer).__name__}"
         advice = "set normalizer='gaussian'"
     _warn(
         f"The estimate of log Z is off by {error:.2g} nats in the mean with {used}: "
-        f"{advice}, or raise temperature, now {conditional.normalizer.temperature:.3g}."
+        f"{advice}, or raise temperature, now {normalizer.temperature:.3g}."
     )
+
+
+def check_normalizer(normalizer):
+    """Refuse what a callable ``normalizer`` returned if it is none."""
+    needed = ("prior", "temperature", "width", "start", "update", "rotate", "evaluate")
+    missing = [name for name in needed if not hasattr(normalizer, name)]
+    if missing:
+        raise TypeError(
+            f"normalizer must return an object with {', '.join(needed)} when called, "
+            f"got {type(normalizer).__name__} without {', '.join(missing)}."
+        )
 
 
 def warn_exact(shapes, n_components):

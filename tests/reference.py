@@ -64,6 +64,40 @@ def single_gaussian(Y, prior):
     return np.ones(1), mean[None], (centred * prior[:, None]).T @ centred
 
 
+def adaptive_chances(x, Y, prior, share=0.75, scale=0.03):
+    """With which chances the adaptive sampler draws each context for a row x.
+
+    An axis is drawn by how far x and the contexts reach along it, and a rank by
+    exp(-rank / scale) with the scale as a share of the contexts that count.
+    """
+    counting = np.flatnonzero(prior)
+    centred = Y[counting] - Y[counting].mean(axis=0)
+    axes = np.linalg.svd(centred)[2].T
+    leanings = np.abs(x @ axes) * (centred @ axes).std(axis=0)
+    if not leanings.any():
+        return prior
+    of_rank = np.exp(-np.arange(len(counting)) / max(scale * len(counting), 1))
+    chances = (1 - share) * prior
+    for leaning, axis in zip(leanings / leanings.sum(), axes.T, strict=True):
+        pointing = np.sign(x @ axis) * axis
+        foremost = counting[np.argsort(-centred @ pointing)]
+        chances[foremost] += share * leaning * of_rank / of_rank.sum()
+    return chances
+
+
+def sampled_partition(x, Y, prior, temperature, chances, known, drawn):
+    """log Z(x) and its gradient times t by what is known, and draws of all else."""
+    weights = np.zeros(len(Y))
+    weights[known] = 1
+    rest = 1 - chances[known].sum()
+    for j in drawn:
+        weights[j] += rest / len(drawn) / chances[j]
+    with np.errstate(divide="ignore"):
+        exponents = np.log(weights * prior) + Y @ x / temperature
+    log_z = log_sum_exp(exponents)
+    return log_z, np.exp(exponents - log_z) @ Y
+
+
 def row_losses(X, Y, P, prior, temperature, log_z):
     """-sum_j P_ij log p(j | i) of every row that has affinities, else 0."""
     log_prior = np.log(np.where(prior > 0, prior, 1))

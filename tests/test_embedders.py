@@ -100,9 +100,18 @@ def test_same_bytes_wherever_arrays_lie_in_memory(embedder, X, rng):
     assert len(results) == 1
 
 
-@pytest.mark.parametrize("n_gaussians", [1, 6, 60])
-def test_principal_axes_turn_all_vectors_alike(embedder, kind, X, rows, n_gaussians):
-    embedder.set_params(n_gaussians=n_gaussians).fit(X)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"n_gaussians": 1},
+        {"n_gaussians": 6},
+        {"normalizer": "exact"},
+        # The adaptive sampler draws others as axes change their sign.
+        {"normalizer": "sampled", "sampler": "uniform"},
+    ],
+)
+def test_principal_axes_turn_all_vectors_alike(embedder, kind, X, rows):
+    embedder.fit(X)
     turned = clone(embedder).set_params(principal_axes=True).fit(X)
     names = list(KINDS[kind].zeros)
     before, after = (np.vstack([vars(e)[n] for n in names]) for e in (embedder, turned))
@@ -224,8 +233,8 @@ def test_read_only_memory_map(embedder, X, tmp_path):
     assert learned(clone(embedder).fit(mapped), mapped) == expected
 
 
-def test_pickle_joblib_clone_and_html(embedder, X, rows, tmp_path):
-    embedder.set_params(n_gaussians=3)
+@pytest.mark.parametrize("parameters", [{"n_gaussians": 3}, {"normalizer": "sampled"}])
+def test_pickle_joblib_clone_and_html(embedder, parameters, X, rows, tmp_path):
     assert not [name for name in vars(clone(embedder.fit(X))) if name.endswith("_")]
     assert clone(embedder).get_params() == embedder.get_params()
     joblib.dump(embedder, tmp_path / "embedder")
@@ -236,7 +245,8 @@ def test_pickle_joblib_clone_and_html(embedder, X, rows, tmp_path):
     ):
         assert learned(copy, rows) == learned(embedder, rows)
     assert type(embedder).__name__ in embedder._repr_html_()
-    assert "n_gaussians=3" in repr(embedder)
+    for name, value in parameters.items():
+        assert f"{name}={value!r}" in repr(embedder)
 
 
 def test_parameters_survive_fit(embedder, X):

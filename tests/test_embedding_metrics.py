@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skemb import BipartiteEmbedder, CooccurrenceEmbedder, GraphEmbedder, TextEmbedder
+from skemb._normalizer import ExactNormalizer
 from skemb.metrics import neighborhood_preservation, normalizer_error
 
 LARGE = "ignore:The estimate of log Z:UserWarning"
@@ -73,12 +74,59 @@ def test_error_of_new_rows(interactions):
     assert normalizer_error(embedder, interactions[:30]) == normalizer_error(embedder)
 
 
-def test_exact_normalizer_has_no_error(graph):
-    embedder = GraphEmbedder(12, n_gaussians=60, temperature=0.01, max_iter=5)
+@pytest.mark.parametrize("options", [{"n_gaussians": 60}, {"normalizer": "exact"}])
+def test_exact_normalizer_has_no_error(graph, options):
+    embedder = GraphEmbedder(12, temperature=0.01, max_iter=5, **options)
     assert normalizer_error(embedder.fit(graph)) < 1e-10
     # What counts is how it was fitted.
-    embedder.set_params(n_gaussians=1)
+    embedder.set_params(n_gaussians=1, normalizer="gaussian")
     assert normalizer_error(embedder) < 1e-10
+
+
+class NoNormalizer(ExactNormalizer):
+    """Log Z is thirteen, wherever a row points."""
+
+    def evaluate(self, rows, known, keys):
+        return np.full(len(rows), 13.0), np.zeros_like(rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"normalizer": "sampled", "n_negatives": 2},
+            r"with n_negatives=2: raise n_negatives, set normalizer='gaussian', or "
+            r"raise temperature, now 0\.05\.$",
+        ),
+        (
+            {"normalizer": NoNormalizer},
+            r"with a NoNormalizer: set normalizer='gaussian', or raise temperature, "
+            r"now 0\.05\.$",
+        ),
+    ],
+)
+def test_advice_on_other_normalizers(graph, options, message):
+    embedder = GraphEmbedder(12, temperature=0.05, random_state=0, **options)
+    # What counts is how it was fitted.
+    embedder.fit(graph).set_params(normalizer="gaussian", n_negatives=7)
+    with pytest.warns(UserWarning, match=message) as caught:
+        error = normalizer_error(embedder)
+    assert len(caught) == 1
+    assert f"off by {error:.2g} nats" in str(caught[0].message)
+
+
+@pytest.mark.filterwarnings(LARGE)
+def test_error_of_draws_falls_as_there_are_more(graph):
+    errors = [
+        normalizer_error(
+            GraphEmbedder(
+                12, normalizer="sampled", n_negatives=n_negatives, random_state=0
+            ).fit(graph)
+        )
+        for n_negatives in (1, 16, 256, 4096)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.02
 
 
 @pytest.mark.filterwarnings(LARGE)
@@ -116,7 +164,7 @@ def test_large_errors_are_told_of(graph):
     embedder = GraphEmbedder(12, temperature=0.125, n_gaussians=20, random_state=0)
     message = (
         r"log Z is off by \d\.\d+ nats in the mean with n_gaussians=20: raise "
-        r"n_gaussians, as to 60 \(60 is exact\), or temperature, now 0\.125\."
+        r"n_gaussians, as to 60 \(60 is exact\), or raise temperature, now 0\.125\."
     )
     with pytest.warns(UserWarning, match=message) as caught:
         error = normalizer_error(embedder.fit(graph))

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import reference
 from conftest import random_graph
+from scipy.stats import chisquare
 
 from skemb import _kernels
+from skemb._parallel import Workers
+from skemb._sampled_normalizer import sampled_normalizer_of
 
 DTYPES = [np.float32, np.float64]
 
@@ -228,3 +231,186 @@ def test_hold_out_edges(kernel, n_asked, rng):
             expected.append(False)
     np.testing.assert_array_equal(held_out, expected)
     assert not held_out.all()
+
+
+def words(text):
+    """Return hexadecimal words as the kernels take them."""
+    return tuple(np.uint64(int(word, 16)) for word in text.split())
+
+
+# Known answers of Random123, by the authors of Philox.
+PHILOX = [
+    (
+        "00000000 00000000 00000000 00000000",
+        "00000000 00000000",
+        "6627e8d5 e169c58d bc57ac4c 9b00dbd8",
+    ),
+    (
+        "ffffffff ffffffff ffffffff ffffffff",
+        "ffffffff ffffffff",
+        "408f276d 41c83b0e a20bc7c6 6d5451fd",
+    ),
+    (
+        "243f6a88 85a308d3 13198a2e 03707344",
+        "a4093822 299f31d0",
+        "d16cfe09 94fdcceb 5001e420 24126ea1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("counter", "key", "answer"), PHILOX)
+@pytest.mark.parametrize("kernel", both_forms("philox"))
+def test_philox(kernel, counter, key, answer):
+    assert kernel(words(counter), words(key)) == words(answer)
+
+
+@pytest.mark.parametrize(("counter", "key", "answer"), PHILOX)
+@pytest.mark.parametrize("kernel", both_forms("random_numbers"))
+def test_random_numbers(kernel, counter, key, answer):
+    expected = [(int(word) + 0.5) / 2**32 for word in words(answer)]
+    assert kernel(words(counter), words(key)) == tuple(expected)
+
+
+ALIAS_TABLES = {
+    "one": [1],
+    "all equal": np.ones(7),
+    "equal in binary": np.ones(8),
+    "zeros": [0, 3, 0, 0, 1, 2, 0],
+    "one of many": [0, 0, 0, 1, 0],
+    "extreme": [1e-300, 1, 1e-12, 1e12, 1e-12],
+    "falling": 0.5 ** np.arange(60),
+    "random": np.random.default_rng(0).random(50),
+    "heavy tails": np.random.default_rng(1).pareto(0.5, 200),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("table", ALIAS_TABLES)
+@pytest.mark.parametrize("kernel", both_forms("fill_alias_table"))
+def test_fill_alias_table(kernel, table, dtype):
+    chances = np.array(ALIAS_TABLES[table], dtype=np.float64)
+    chances = (chances / chances.sum()).astype(dtype)
+    n_places = len(chances)
+    keep, other = np.full(n_places, np.nan), np.full(n_places, -1)
+    kernel(chances, keep, other)
+    assert (keep >= 0).all()
+    # Each place is drawn with the same chance, and stands for one of two.
+    keep = np.minimum(keep, 1)
+    implied = (keep + np.bincount(other, 1 - keep, n_places)) / n_places
+    np.testing.assert_allclose(implied, chances, atol=n_places * np.finfo(dtype).eps)
+    reached = np.append(np.flatnonzero(keep > 0), other[keep < 1])
+    assert (chances[reached] > 0).all()
+
+
+SAMPLERS = ["uniform", "popularity", "adaptive"]
+
+
+def sampled_problem(sampler, dtype, rng):
+    """Return rows, contexts, prior, what is known of rows, and a normaliser of them."""
+    vectors = reference.unit(rng.standard_normal((17, 4))).astype(dtype)
+    rows, contexts = vectors[:5], vectors[5:]
+    rows[4] = 0
+    strength = rng.integers(1, 9, 12).astype(np.float64)
+    strength[[3, 8]] = 0
+    prior = (np.sqrt(strength) / np.sqrt(strength).sum()).astype(dtype)
+    normalizer = sampled_normalizer_of(sampler, prior, strength, 0.5, 6)
+    with Workers() as workers:
+        normalizer.start(contexts, np.random.RandomState(0))
+        normalizer.update(contexts, workers)
+    # Nothing; some; one of them twice and one of no prior; all; an explicit zero.
+    lists = [[], [2, 5], [7, 3, 7], range(12), [1, 6]]
+    known = _kernels.Known(
+        np.cumsum([0, *map(len, lists)]),
+        np.concatenate(lists).astype(np.int32),
+        np.ones(sum(map(len, lists)), dtype=dtype),
+    )
+    known.data[-1] = 0
+    return rows, contexts, prior, known, normalizer
+
+
+def sampled_chances(sampler, row, contexts, prior):
+    """Return with which chance a row draws each context, as the sampler is defined."""
+    if sampler == "adaptive":
+        return reference.adaptive_chances(row, contexts, prior)
+    weights = prior**2 if sampler == "popularity" else prior > 0
+    return weights / weights.sum()
+
+
+def leanings_of(normalizer, row):
+    """Return where a row leans, and which share of its draws goes by that."""
+    leanings = _kernels.Leanings(np.empty(8, row.dtype), np.empty(8), np.empty(8, int))
+    share = normalizer.proposal.share
+    if share > 0 and not _kernels.lean(
+        row @ normalizer._axes, normalizer.proposal, leanings
+    ):
+        share = 0.0
+    return leanings, share
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("kernel", both_forms("set_chances"))
+def test_set_chances(kernel, sampler, dtype, rng):
+    rows, contexts, prior, _, normalizer = sampled_problem(sampler, dtype, rng)
+    for row in rows:
+        chances = np.empty(12)
+        kernel(
+            np.arange(12), *leanings_of(normalizer, row), normalizer.proposal, chances
+        )
+        expected = sampled_chances(sampler, row, contexts, prior)
+        np.testing.assert_allclose(chances, expected, **tolerance(dtype))
+        assert chances.sum() == pytest.approx(1)
+        assert (chances[prior == 0] == 0).all()
+
+
+@pytest.mark.parametrize("row", [0, 4])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("kernel", both_forms("draw_context"))
+def test_draw_context(kernel, sampler, row, rng):
+    rows, contexts, prior, _, normalizer = sampled_problem(sampler, np.float64, rng)
+    leanings, share = leanings_of(normalizer, rows[row])
+    drawn = [
+        kernel(tuple(numbers), leanings, share, normalizer.proposal)
+        for numbers in rng.random((3000, 4))
+    ]
+    counts = np.bincount(drawn, minlength=12)
+    counting = prior > 0
+    assert (counts[~counting] == 0).all()
+    chances = sampled_chances(sampler, rows[row], contexts, prior)[counting]
+    assert chisquare(counts[counting], 3000 * chances).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("kernel", both_forms("sampled_partition"))
+def test_sampled_partition(kernel, sampler, dtype, rng, monkeypatch):
+    rows, contexts, prior, known, normalizer = sampled_problem(sampler, dtype, rng)
+    monkeypatch.setattr("skemb._sampled_normalizer.sampled_partition", kernel)
+    keys = np.array([5, 2**32 + 5, 7, 8, 9], dtype=np.uint64)
+    log_z, gradient = normalizer.evaluate(rows, known, keys)
+    for i, named in enumerate([[], [2, 5], [7], np.flatnonzero(prior), [1]]):
+        expected = reference.sampled_partition(
+            rows[i].astype(np.float64),
+            contexts,
+            prior,
+            0.5,
+            sampled_chances(sampler, rows[i], contexts, prior),
+            named,
+            draws_of(normalizer, rows[i], keys[i], named),
+        )
+        np.testing.assert_allclose(log_z[i], expected[0], **tolerance(dtype))
+        np.testing.assert_allclose(gradient[i], expected[1], **tolerance(dtype))
+
+
+def draws_of(normalizer, row, key, known):
+    """Return the six contexts that a row draws, if it does not know all ten."""
+    leanings, share = leanings_of(normalizer, row)
+    high, low = divmod(int(key), 2**32)
+    drawn = []
+    for draw in range(100 if len(known) < 10 else 0):
+        counter = tuple(map(np.uint64, (draw, low, high, 1)))
+        numbers = _kernels.random_numbers(counter, normalizer._seed)
+        drawn.append(
+            _kernels.draw_context(numbers, leanings, share, normalizer.proposal)
+        )
+    return [context for context in drawn if context not in known][:6]

@@ -1,11 +1,19 @@
 """The normaliser against exact sums, its own formula and finite differences."""
 
 import copy
+import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import reference
+from conftest import ZEROS, learned
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.validation import check_is_fitted
 
+from skemb import BipartiteEmbedder, GraphEmbedder
 from skemb._normalizer import gaussian_or_exact
 from skemb._parallel import Workers
 
@@ -180,3 +188,168 @@ def test_low_temperature_does_not_overflow(contexts, prior):
             log_z, gradient = normalizer.evaluate(cast[0])
             assert np.isfinite(log_z).all()
             assert np.isfinite(gradient).all()
+
+
+@pytest.mark.filterwarnings(ZEROS)
+@pytest.mark.parametrize(
+    "embedder", [GraphEmbedder(8, symmetric=False), BipartiteEmbedder(8)]
+)
+def test_exact_by_name_is_that_of_a_gaussian_a_context(embedder, directed_graph):
+    embedder = clone(embedder).set_params(max_iter=5, random_state=0)
+    expected = clone(embedder).set_params(n_gaussians=50).fit(directed_graph)
+    got = embedder.set_params(n_gaussians=1, normalizer="exact").fit(directed_graph)
+    assert learned(got, directed_graph) == learned(expected, directed_graph)
+
+
+def test_exact_sums_that_take_long_are_warned_of(graph, monkeypatch):
+    embedder = GraphEmbedder(8, normalizer="exact", symmetric=False, max_iter=1)
+    n_products = 2 * 8 * (60 * 60 + 60 * 60)
+    monkeypatch.setattr("skemb._validation._MANY_PRODUCTS", n_products - 1)
+    message = (
+        r"^normalizer='exact' takes 1e\+05 multiplications an epoch, .* "
+        "normalizer='gaussian' takes time in proportion to rows and columns"
+    )
+    with pytest.warns(UserWarning, match=message) as caught:
+        embedder.fit(graph)
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clone(embedder).set_params(normalizer="gaussian").fit(graph)
+        monkeypatch.setattr("skemb._validation._MANY_PRODUCTS", n_products)
+        embedder.fit(graph)
+
+
+class OwnNormalizer:
+    """Exact sums as a user would write them, with a factor that changes nothing."""
+
+    calls = None
+
+    def __init__(self, prior, temperature, factor=1.0):
+        self.prior, self.temperature, self.factor = prior, temperature, factor
+        self.width = len(prior)
+        self.note("made", prior.copy(), temperature)
+
+    def note(self, *call):
+        if self.calls is not None:
+            self.calls.append(call)
+
+    def start(self, contexts, random_state):
+        self.note("start", contexts.shape, random_state)
+
+    def update(self, contexts, workers, share=1.0):
+        self.contexts = contexts.copy()
+        self.note("update", share)
+
+    def rotate(self, axes):
+        self.note("rotate", axes)
+
+    def evaluate(self, rows, known, keys):
+        self.note("evaluate", len(rows), known, keys)
+        exponents = rows @ self.contexts.T / self.temperature
+        terms = self.factor * self.prior * np.exp(exponents)
+        total = terms.sum(axis=1)
+        return np.log(total / self.factor), terms @ self.contexts / total[:, None]
+
+
+def recorded():
+    """Return a class of normalisers and the list that it writes its calls to."""
+    calls = []
+    return type("Recorded", (OwnNormalizer,), {"calls": calls}), calls
+
+
+@pytest.mark.filterwarnings(ZEROS)
+@pytest.mark.parametrize(
+    "normalizer", [OwnNormalizer, partial(OwnNormalizer, factor=7)]
+)
+def test_a_normalizer_of_ones_own(interactions, normalizer):
+    exact = BipartiteEmbedder(6, normalizer="exact", max_iter=5, random_state=0)
+    own = clone(exact).set_params(normalizer=normalizer, principal_axes=True)
+    exact.set_params(principal_axes=True)
+    got, expected = (e.fit_transform(interactions) for e in (own, exact))
+    np.testing.assert_allclose(got, expected, atol=1e-8)
+    np.testing.assert_allclose(own.loss_curve_, exact.loss_curve_, rtol=1e-10)
+    new = interactions[:, ::-1]
+    np.testing.assert_allclose(own.transform(new), exact.transform(new), atol=1e-8)
+    assert own.score(new) == pytest.approx(exact.score(new))
+    again = clone(own)
+    assert isinstance(again.normalizer, type(normalizer))
+    assert again.fit_transform(interactions).tobytes() == got.tobytes()
+
+
+@pytest.mark.filterwarnings(ZEROS)
+def test_a_search_takes_callables(interactions):
+    embedder = BipartiteEmbedder(6, max_iter=5, random_state=0)
+    grid = {"normalizer": ["exact", OwnNormalizer, "gaussian"], "n_gaussians": [2]}
+    search = GridSearchCV(embedder, grid, cv=3).fit(interactions)
+    exact, own, gaussian = search.cv_results_["mean_test_score"]
+    assert own == pytest.approx(exact, rel=1e-9)
+    assert own != pytest.approx(gaussian, rel=1e-4)
+
+
+@pytest.mark.filterwarnings(ZEROS)
+def test_what_callables_are_given(directed_graph):
+    normalizer, calls = recorded()
+    embedder = GraphEmbedder(
+        4,
+        normalizer=normalizer,
+        symmetric=False,
+        temperature=0.25,
+        context_power=0.5,
+        max_iter=4,
+        principal_axes=True,
+    ).fit(directed_graph)
+    names = [call[0] for call in calls]
+    assert names[:5] == ["made", "made", "start", "start", "update"]
+    for (_, prior, temperature), axis in zip(calls[:2], (1, 0), strict=True):
+        strength = np.sqrt(directed_graph.sum(axis=axis))
+        np.testing.assert_allclose(prior, strength / strength.sum())
+        assert temperature == 0.25
+    # Both sides in each epoch, before its rows ask, and last of all for new rows.
+    shares = [call[1] for call in calls if call[0] == "update"]
+    growing = np.sqrt(np.repeat([1, 2, 3, 4], 2) / 4)
+    np.testing.assert_allclose(shares[:8], growing)
+    assert set(shares[8:]) == {1.0}
+    assert names.count("rotate") == 2
+    # Blocks of 32 rows and of the rest: their numbers, and their entries in X.
+    first, second = [call for call in calls if call[0] == "evaluate"][:2]
+    assert (first[1], second[1]) == (32, 18)
+    np.testing.assert_array_equal(first[3], np.arange(32))
+    np.testing.assert_array_equal(second[3], np.arange(32, 50))
+    indptr, indices, data = second[2]
+    A = directed_graph[32:]
+    np.testing.assert_array_equal(np.diff(indptr), np.diff(A.indptr))
+    np.testing.assert_array_equal(indices[indptr[0] : indptr[-1]], A.indices)
+    np.testing.assert_array_equal(data[indptr[0] : indptr[-1]], A.data)
+    # A new row's draws are named by the step, so that they are the same in any batch.
+    calls.clear()
+    embedder.transform(directed_graph[:3])
+    assert {call[0] for call in calls} == {"evaluate"}
+    keys = [call[3] for call in calls]
+    np.testing.assert_array_equal(
+        keys, np.repeat(np.arange(len(keys)), 3).reshape(-1, 3)
+    )
+    assert {key.dtype for key in keys} == {np.dtype(np.uint64)}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("method", ["__init__", "start", "update", "evaluate"])
+def test_errors_of_callables_come_through(graph, method, n_jobs):
+    def fail(*arguments):
+        raise ZeroDivisionError(f"in {method}")
+
+    normalizer = type("Failing", (OwnNormalizer,), {method: fail})
+    embedder = GraphEmbedder(4, normalizer=normalizer, n_jobs=n_jobs)
+    with pytest.raises(ZeroDivisionError, match=f"^in {method}$"):
+        embedder.fit(graph)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(embedder)
+
+
+def test_what_callables_return_is_checked(graph):
+    message = (
+        r"normalizer must return an object with prior, temperature, width, start, "
+        r"update, rotate, evaluate when called, got dict without prior, temperature, "
+        r"width, start, rotate, evaluate\.$"
+    )
+    with pytest.raises(TypeError, match=message):
+        GraphEmbedder(4, normalizer=lambda prior, temperature: {}).fit(graph)

@@ -128,7 +128,8 @@ def test_bipartite_training_is_the_reference(interactions, power):
     np.testing.assert_allclose(embedder.embedding_, expected, atol=1e-11)
 
 
-def test_exact_normalizer_trains_the_true_objective(graph):
+@pytest.mark.parametrize("options", [{"n_gaussians": 60}, {"normalizer": "exact"}])
+def test_exact_normalizer_trains_the_true_objective(graph, options):
     A = graph.toarray()
     P = reference.walk_matrix(A, 2, np.ones(60, dtype=bool))
     prior = np.full(60, 1 / 60)
@@ -137,9 +138,9 @@ def test_exact_normalizer_trains_the_true_objective(graph):
         5,
         walk_length=2,
         temperature=TEMPERATURE,
-        n_gaussians=60,
         max_iter=1,
         random_state=0,
+        **options,
     ).fit(graph)
 
     def log_z(rows):
