@@ -20,7 +20,14 @@ from skemb._operators import SparseOperator
 from skemb._parallel import Workers
 from skemb._progress import Progress
 from skemb._sampled_normalizer import sampled_normalizer_of
-from skemb._trainer import Side, principal_axes, pull_of, random_vectors, train
+from skemb._trainer import (
+    Side,
+    principal_axes,
+    propagate,
+    pull_of,
+    random_vectors,
+    train,
+)
 from skemb._validation import (
     check_normalizer,
     check_start,
@@ -50,7 +57,7 @@ class BaseEmbedder(
         "mean_penalty": [Interval(Real, 0, 1e3, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "init": [StrOptions({"random"}), "array-like"],
+        "init": [StrOptions({"random", "propagated"}), "array-like"],
         "warm_start": ["boolean"],
         "principal_axes": ["boolean"],
         "n_jobs": [Integral, None],
@@ -95,7 +102,7 @@ class BaseEmbedder(
             random_state = check_random_state(self.random_state)
             pulls = self._pulls(data, workers)
             temperature = self._fit_temperature(data, pulls)
-            sides, from_random = self._start(
+            sides, start = self._start(
                 data, pulls, temperature, random_state, workers
             )
 
@@ -108,7 +115,7 @@ class BaseEmbedder(
                 mean_penalty=self.mean_penalty,
                 max_iter=self.max_iter,
                 tol=self.tol,
-                from_random=from_random,
+                start=start,
                 workers=workers,
                 monitor=progress,
             )
@@ -125,7 +132,7 @@ class BaseEmbedder(
         return data
 
     def _start(self, data, pulls, temperature, random_state, workers):
-        """Return the sides at their first vectors, and whether those are random."""
+        """Return the sides at their first vectors, and what kind of start that is."""
         dtype = pulls[0][0].dtype
         n_vectors = [operator.shape[0] for operator, _ in pulls]
         given = self._given_vectors(data, n_vectors, dtype)
@@ -137,13 +144,16 @@ class BaseEmbedder(
             sides.append(Side(operator, normalizer, vectors))
         if self.normalizer == "exact":
             warn_exact([side.operator.shape for side in sides], self.n_components)
-        for side, start in zip(sides, given, strict=False):
-            side.restart(start)
+        for side, vectors in zip(sides, given, strict=False):
+            side.restart(vectors)
         if len(given) == 1 and len(sides) == 2:
             sides[1].restart(pull_of(sides[1].operator, sides[0].vectors, workers))
+        start = "given" if given else self.init
+        if start == "propagated":
+            propagate(sides, workers)
         for side in sides:
             side.normalizer.start(side.vectors, random_state)
-        return sides, not given
+        return sides, start
 
     def _make_normalizer(self, strength, temperature, dtype):
         """Return the normaliser of contexts of such strengths (n,)."""

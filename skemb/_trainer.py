@@ -20,7 +20,9 @@ from skemb._normalizer import ExactNormalizer, GaussianNormalizer, log_sum_exp
 
 # The first step from a given start mends a rough one and keeps a good one; from a
 # random start it forgets where it stood.
-_FIRST_STEP_GIVEN, _FIRST_STEP_RANDOM = 0.3, 1.0
+_FIRST_STEP = {"given": 0.3, "propagated": 0.5, "random": 1.0}
+# How far random vectors spread before training starts at them.
+_N_HOPS = 2
 
 
 class Side:
@@ -159,7 +161,26 @@ def principal_axes(vectors):
     return axes * np.sign(axes[largest, np.arange(len(axes))])
 
 
-def train(sides, *, mean_penalty, max_iter, tol, from_random, workers, monitor):
+def propagate(sides, workers):
+    """Let the random vectors of the sides spread over their pulls, before training.
+
+    In each hop a side takes the pulls of the other's vectors, less their mean and
+    scaled to length one; it starts at the directions of the sums over the hops. It is
+    the sparse random projection of FastRP (Chen et al., 2019) with dense vectors.
+    """
+    pairs = list(zip(sides, reversed(sides), strict=True))
+    sums = [0] * len(sides)
+    for _ in range(_N_HOPS):
+        for place, (rows, contexts) in enumerate(pairs):
+            spread = pull_of(rows.operator, contexts.vectors, workers)
+            spread -= rows.shares @ spread
+            rows.restart(spread)
+            sums[place] = sums[place] + rows.vectors
+    for side, vectors in zip(sides, sums, strict=True):
+        side.restart(vectors)
+
+
+def train(sides, *, mean_penalty, max_iter, tol, start, workers, monitor):
     """Minimise the objective by steps on the sphere that shrink linearly to zero.
 
     Parameters
@@ -170,8 +191,8 @@ def train(sides, *, mean_penalty, max_iter, tol, from_random, workers, monitor):
         Weight of each side's squared mean.
     max_iter, tol : int, float
         Epochs at most; relative change of the loss under which training stops.
-    from_random : bool
-        Whether the sides start at random vectors rather than at good ones.
+    start : {"given", "propagated", "random"}
+        What the sides start at.
     workers : Workers
         Threads.
     monitor : object
@@ -186,12 +207,11 @@ def train(sides, *, mean_penalty, max_iter, tol, from_random, workers, monitor):
     """
     pairs = list(zip(sides, reversed(sides), strict=True))
     offset = sum(rows.mean_log_prior(contexts, workers) for rows, contexts in pairs)
-    first_step = _FIRST_STEP_RANDOM if from_random else _FIRST_STEP_GIVEN
     losses = []
     for epoch in range(max_iter):
         monitor.begin()
-        length = first_step * (1 - epoch / max_iter)
-        share = ((epoch + 1) / max_iter) ** 0.5 if from_random else 1.0
+        length = _FIRST_STEP[start] * (1 - epoch / max_iter)
+        share = 1.0 if start == "given" else ((epoch + 1) / max_iter) ** 0.5
         loss = -offset
         for rows, contexts in pairs:
             contexts.normalizer.update(contexts.vectors, workers, share)
