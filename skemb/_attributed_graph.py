@@ -90,9 +90,11 @@ class AttributedGraphEmbedder(RowEmbedder):
     tol : float, default=0.0
         Training stops early once the loss changes by less than ``tol`` times itself
         from one epoch to the next; 0 never does.
-    init : "random" or array-like of shape (n_nodes, n_components), default="random"
-        Where training of the nodes starts. Rows of an array are scaled to length one;
-        zero rows start at random.
+    init : {"random", "propagated"} or array-like, default="random"
+        Where training of the nodes starts: at random vectors; at random vectors that
+        have spread over two hops of their contexts, which makes little difference to
+        the end; or at the rows of an array of shape (n_nodes, n_components), scaled to
+        length one, where zero rows start at random.
     warm_start : bool, default=False
         Whether ``fit`` starts from the embedding of the last fit, if there was one, in
         place of ``init``. X must keep its shape.
@@ -119,14 +121,14 @@ class AttributedGraphEmbedder(RowEmbedder):
         links to and attributes that nobody has.
     log_prior_ : ndarray of shape (n_nodes + n_attributes,)
         Log of the contexts' prior; minus infinity for those without a vector.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         The objective, in nats, before the step of each epoch, under the normaliser of
         that epoch; the mean of both losses.
     n_iter_ : int
         Number of epochs run.
     n_features_in_ : int
         Number of columns seen in fit: of nodes and of attributes.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X was a DataFrame with names of strings.
 
     See Also

@@ -102,9 +102,7 @@ class BaseEmbedder(
             random_state = check_random_state(self.random_state)
             pulls = self._pulls(data, workers)
             temperature = self._fit_temperature(data, pulls)
-            sides, start = self._start(
-                data, pulls, temperature, random_state, workers
-            )
+            sides, start = self._start(data, pulls, temperature, random_state, workers)
 
             def attributes(losses):
                 return self._attributes(sides, data, losses, workers)

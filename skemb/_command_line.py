@@ -308,7 +308,7 @@ def _summaries(embedder):
     summaries = {}
     for name, text in re.findall(r"^(\w+) : .*\n((?:    .*\n?)+)", section, re.M):
         sentence = re.match(r".*?\.(?=\s|$)", " ".join(text.split()))[0]
-        summaries[name] = re.sub(r":[\w:]+:`~?|[`\\]", "", sentence)
+        summaries[name] = re.sub(r":[\w:]+:`~?|[`\\]| \[\d\]_", "", sentence)
     return summaries
 
 

@@ -91,9 +91,11 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         Training stops early once the loss changes by less than ``tol`` times itself
         from one epoch to the next; 0 never does. As the steps shrink on a schedule, an
         early stop trades quality for time.
-    init : "random" or array-like of shape (n_features, n_components), default="random"
-        Where the features start. If an array, its rows are scaled to length one, zero
-        rows start at random, and the contexts start at the means of their features.
+    init : {"random", "propagated"} or array-like, default="random"
+        Where the features start: at random vectors; at random vectors that have spread
+        over two hops of co-occurrence; or at the rows of an array of shape (n_features,
+        n_components), scaled to length one, where zero rows start at random, and
+        contexts at the means of their features.
     warm_start : bool, default=False
         Whether ``fit`` starts from the embedding of the last fit, if there was one, in
         place of ``init``. X must keep its features.
@@ -121,7 +123,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         nothing.
     feature_frequency_ : ndarray of shape (n_features,)
         Share of each feature in the sum of X; by row, if that is precomputed.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         The objective, in nats, before the step of each epoch, under the normaliser of
         that epoch; the mean of both losses.
     n_iter_ : int

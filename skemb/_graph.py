@@ -83,9 +83,11 @@ class GraphEmbedder(RowEmbedder):
         Training stops early once the loss changes by less than ``tol`` times itself
         from one epoch to the next; 0 never does. As the steps shrink on a schedule, an
         early stop trades quality for time.
-    init : "random" or array-like of shape (n_nodes, n_components), default="random"
-        Where training starts. Rows of an array are scaled to length one; zero rows
-        start at random.
+    init : {"random", "propagated"} or array-like, default="random"
+        Where training starts: at random vectors; at random vectors that have spread
+        over two hops of walks, which makes little difference to the end; or at the rows
+        of an array of shape (n_nodes, n_components), scaled to length one, where zero
+        rows start at random.
     warm_start : bool, default=False
         Whether ``fit`` starts from the embedding of the last fit, if there was one, in
         place of ``init``. X must keep its shape.
@@ -112,7 +114,7 @@ class GraphEmbedder(RowEmbedder):
     log_prior_ : ndarray of shape (n_nodes,)
         Log of the contexts' prior; minus infinity for isolated nodes (for nodes without
         incoming edges if ``symmetric=False``).
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         The objective, in nats, before the step of each epoch, under the normaliser of
         that epoch; the mean of both sides' if ``symmetric=False``.
     n_iter_ : int

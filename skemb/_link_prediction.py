@@ -45,7 +45,7 @@ class PairFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     ----------
     n_features_in_ : int
         Number of columns seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X was a table whose columns are named by strings.
 
     See Also

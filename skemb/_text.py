@@ -135,10 +135,11 @@ class TextEmbedder(FeatureEmbedder):
         Training stops early once the loss changes by less than ``tol`` times itself
         from one epoch to the next; 0 never does. As the steps shrink on a schedule, an
         early stop trades quality for time.
-    init : "random" or array-like of shape (n_words, n_components), default="random"
-        Where the words start, in the order of ``vocabulary_``. If an array, its rows
-        are scaled to length one, zero rows start at random, and the contexts start at
-        the means of their words.
+    init : {"random", "propagated"} or array-like, default="random"
+        Where the words start: at random vectors; at random vectors that have spread
+        over two hops of co-occurrence; or at the rows of an array of shape (n_words,
+        n_components), in the order of ``vocabulary_`` and scaled to length one, where
+        zero rows start at random, and contexts at the means of their words.
     warm_start : bool, default=False
         Whether ``fit`` starts from the vectors of the last fit, if there was one, in
         place of ``init``; words that it did not have start at random.
@@ -171,7 +172,7 @@ class TextEmbedder(FeatureEmbedder):
         Share of each word in the documents of fit.
     vectorizer_ : CountVectorizer
         Counts the words of documents, fitted.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         The objective, in nats, before the step of each epoch, under the normaliser of
         that epoch; the mean of both losses.
     n_iter_ : int

@@ -36,7 +36,7 @@ KINDS = {
         [
             {},
             {"walk_length": 1},
-            {"n_gaussians": 4, "context_power": 0.75},
+            {"n_gaussians": 4, "context_power": 0.75, "init": "propagated"},
             {"normalizer": "exact"},
             {"normalizer": "sampled", "n_negatives": 8},
             {"n_gaussians": 4, "principal_axes": True},
@@ -74,7 +74,7 @@ KINDS = {
         [
             {},
             {"n_gaussians": 1, "context_power": 0.0, "mean_penalty": 1.0},
-            {"n_gaussians": 6, "temperature": 0.3},
+            {"n_gaussians": 6, "temperature": 0.3, "init": "random"},
             {"n_gaussians": 40},
             {"normalizer": "sampled", "sampler": "uniform", "n_negatives": 1},
             {"n_components": 1},
@@ -88,7 +88,7 @@ KINDS = {
         [
             {},
             {"n_gaussians": 1, "context_power": 0.0, "mean_penalty": 1.0},
-            {"n_gaussians": 6, "smoothing": None},
+            {"n_gaussians": 6, "smoothing": None, "init": "propagated"},
             {"normalizer": "sampled", "n_negatives": 8},
             {"n_components": 1},
             {"n_components": 100},

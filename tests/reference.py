@@ -126,6 +126,21 @@ def sphere_step(X, gradient, step):
     return np.sqrt(1 - step**2) * X - step * unit(tangent)
 
 
+def propagated(X, Y, P, Q, n_hops=2):
+    """Directions of the sums of what X and Y become on hops P @ Y and Q @ X."""
+    sums = np.zeros_like(X), np.zeros_like(Y)
+    for _ in range(n_hops):
+        X = unit(centred(P @ Y, P.any(axis=1)))
+        Y = unit(centred(Q @ X, Q.any(axis=1)))
+        sums = sums[0] + X, sums[1] + Y
+    return unit(sums[0]), unit(sums[1])
+
+
+def centred(X, counts):
+    """Take the mean of the rows that count off them; the others become zero."""
+    return np.where(counts[:, None], X - X[counts].mean(axis=0), 0)
+
+
 def advance(X, Y, P, prior, temperature, mean_penalty, step):
     """One step of rows X towards contexts Y under one Gaussian; rows pulled only."""
     pulled = P.any(axis=1)

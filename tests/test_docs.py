@@ -112,6 +112,12 @@ def test_readme_code_runs():
         exec(compile(block, "README.md", "exec"), {})
 
 
+def test_every_public_name_has_a_page():
+    text = (ROOT / "docs" / "api.rst").read_text("utf-8")
+    listed = re.findall(r"^   (\w+)$", text, re.MULTILINE)
+    assert sorted(listed) == sorted(name.rpartition(".")[2] for name in OBJECTS)
+
+
 def test_pages_of_the_documentation_run():
     for page in sorted((ROOT / "docs").glob("*.rst")):
         result = doctest.testfile(str(page), module_relative=False)

@@ -56,7 +56,7 @@ def test_one_sided_training_is_the_reference(graph, walk_length, power):
     np.testing.assert_allclose(embedder.embedding_, expected, atol=1e-11)
 
 
-def train_two_sides(A, P, Q, power, n_components, max_iter):
+def train_two_sides(A, P, Q, power, n_components, max_iter, init="random"):
     """Return both sides, their priors and the losses of the naive twin, seeded by 5."""
     rows, columns = A.sum(axis=1), A.sum(axis=0)
     row_prior, column_prior = prior_of(rows, power), prior_of(columns, power)
@@ -65,9 +65,12 @@ def train_two_sides(A, P, Q, power, n_components, max_iter):
         random_vectors((n, n_components), np.float64, random_state) for n in A.shape
     )
     X, Y = X * (rows > 0)[:, None], Y * (columns > 0)[:, None]
+    if init == "propagated":
+        X, Y = reference.propagated(X, Y, P, Q)
+    first_step = {"random": 1, "propagated": 0.5}[init]
     losses = []
     for epoch in range(max_iter):
-        step = 1 - epoch / max_iter
+        step = first_step * (1 - epoch / max_iter)
         log_z = gaussian_log_z(Y, column_prior)
         of_rows = reference.objective(X, Y, P, column_prior, TEMPERATURE, 0.4, log_z)
         X = reference.advance(X, Y, P, column_prior, TEMPERATURE, 0.4, step)
@@ -103,12 +106,13 @@ def test_two_sided_training_is_the_reference(directed_graph, walk_length):
     np.testing.assert_allclose(embedder.embedding_, expected, atol=1e-11)
 
 
+@pytest.mark.parametrize("init", ["random", "propagated"])
 @pytest.mark.parametrize("power", [0.0, 0.6, 1.0])
-def test_bipartite_training_is_the_reference(interactions, power):
+def test_bipartite_training_is_the_reference(interactions, power, init):
     A, max_iter = interactions.toarray(), 4
     rows = A.sum(axis=1)
     P, Q = reference.row_normalized(A), reference.row_normalized(A.T)
-    X, Y, column_prior, losses = train_two_sides(A, P, Q, power, 6, max_iter)
+    X, Y, column_prior, losses = train_two_sides(A, P, Q, power, 6, max_iter, init)
     with pytest.warns(UserWarning, match="2 of the 50 rows of X have no affinity"):
         embedder = BipartiteEmbedder(
             6,
@@ -117,6 +121,7 @@ def test_bipartite_training_is_the_reference(interactions, power):
             context_power=power,
             mean_penalty=0.4,
             max_iter=max_iter,
+            init=init,
             random_state=5,
         ).fit(interactions)
     np.testing.assert_allclose(embedder.column_embedding_, Y, atol=1e-11)
@@ -176,8 +181,8 @@ def test_reference_gradient_is_the_derivative_of_the_objective(graph, rng):
         np.testing.assert_allclose(gradient[i, f], slope, rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("from_random", [True, False])
-def test_the_mixture_is_whole_by_the_last_epoch(graph, monkeypatch, from_random):
+@pytest.mark.parametrize("init", ["random", "propagated", np.eye(60, 4)])
+def test_the_mixture_is_whole_by_the_last_epoch(graph, monkeypatch, init):
     widths = []
     update = GaussianNormalizer.update
 
@@ -186,12 +191,11 @@ def test_the_mixture_is_whole_by_the_last_epoch(graph, monkeypatch, from_random)
         widths.append(self.width)
 
     monkeypatch.setattr(GaussianNormalizer, "update", recorded)
-    init = "random" if from_random else np.eye(60, 4)
     GraphEmbedder(4, n_gaussians=20, init=init, max_iter=9, tol=0, random_state=0).fit(
         graph
     )
     grown = np.ceil(20 * np.sqrt(np.arange(1, 10) / 9))
-    np.testing.assert_array_equal(widths[:9], grown if from_random else 20)
+    np.testing.assert_array_equal(widths[:9], grown if isinstance(init, str) else 20)
 
 
 def test_training_lowers_the_loss(graph):
