@@ -15,7 +15,11 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 
 from skemb._compat import CallbackSupportMixin, Interval, StrOptions
-from skemb._normalizer import ExactNormalizer, gaussian_or_exact
+from skemb._normalizer import (
+    CheckedNormalizer,
+    ExactNormalizer,
+    gaussian_or_exact,
+)
 from skemb._operators import SparseOperator
 from skemb._parallel import Workers
 from skemb._progress import Progress
@@ -51,7 +55,7 @@ class BaseEmbedder(
         "temperature": [Interval(Real, 1e-3, 1e3, closed="both")],
         "n_gaussians": [Interval(Integral, 1, None, closed="left")],
         "normalizer": [StrOptions({"gaussian", "exact", "sampled"}), callable],
-        "n_negatives": [Interval(Integral, 1, None, closed="left")],
+        "n_negatives": [Interval(Integral, 1, 65536, closed="both")],
         "sampler": [StrOptions({"uniform", "popularity", "adaptive"})],
         "context_power": [Interval(Real, 0, 1, closed="both")],
         "mean_penalty": [Interval(Real, 0, 1e3, closed="both")],
@@ -166,7 +170,7 @@ class BaseEmbedder(
             )
         normalizer = self.normalizer(prior, temperature)
         check_normalizer(normalizer)
-        return normalizer
+        return CheckedNormalizer(normalizer)
 
     def _given_vectors(self, data, n_vectors, dtype):
         """Return the vectors to start from, for as many sides as there are some."""

@@ -75,7 +75,8 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         contexts drawn for each row by ``sampler``. Both are there to compare with.
         ``docs/normalizers.rst`` says when they pay and how to write another one.
     n_negatives : int, default=64
-        Contexts that a row draws in an epoch with ``normalizer="sampled"``, at least 1.
+        Contexts that a row draws in an epoch with ``normalizer="sampled"``, from 1 to
+        65,536.
     sampler : {"uniform", "popularity", "adaptive"}, default="adaptive"
         How ``normalizer="sampled"`` draws contexts: all with the same chance, with one
         in proportion to their total affinity, or by how the row points [3]_.
@@ -107,7 +108,7 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         Number of threads; None is 1 unless in a ``joblib.parallel_config``, -1 all
         processors. The result is the same, byte for byte, whatever it is.
     random_state : int, RandomState instance or None, default=None
-        Seed of the random start and of the first centres of the Gaussians.
+        Seed of the random start, of the first centres of the Gaussians, and of draws.
     verbose : int, default=0
         If positive, print loss and seconds of every epoch.
 

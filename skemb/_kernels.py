@@ -302,13 +302,14 @@ def hold_out_edges(ends, n_asked, degrees, held_out):
 
 
 class Proposal(NamedTuple):
-    """With which chance each context is drawn; the last six are for adaptive draws."""
+    """With which chance each context is drawn; adaptive draws use the rest, too."""
 
     chances: np.ndarray  # (m,), whatever the row
     keep: np.ndarray  # (m,), their alias table
     other: np.ndarray  # (m,)
     share: float  # of the draws that look at the row
     rank_scale: float
+    axes: np.ndarray  # (d, d), as columns
     spread: np.ndarray  # (d,), standard deviations of the contexts along the axes
     order: np.ndarray  # (d, n), the contexts along each axis, from the top down
     from_top: np.ndarray  # (m, d), the chance of each context's rank from the top
@@ -562,14 +563,16 @@ def _shares_of(row, contexts, found, weights, log_prior, temperature, shares):
 
 @_jit()
 def sampled_partition(
-    rows, along, contexts, log_prior, temperature, known, draws, proposal, logs, out
+    rows, contexts, log_prior, temperature, known, draws, proposal, logs, out
 ):
     """Write log Z of ``rows`` (b, d) to ``logs`` (b,), as known and drawn contexts say.
 
-    Its gradient, times t, is added to ``out`` (b, d). ``along`` (b, d) are the rows
-    along the axes of ``proposal``; ``contexts`` are (m, d), ``log_prior`` (m,).
+    Its gradient, times t, is added to ``out`` (b, d); ``contexts`` are (m, d), and
+    ``log_prior`` is (m,).
     """
     one, n_ends = rows.dtype.type(1), 2 * rows.shape[1]
+    dimensions = np.arange(rows.shape[1])
+    along = np.empty(rows.shape[1], rows.dtype)
     leanings = Leanings(
         np.empty(n_ends, rows.dtype), np.empty(n_ends), np.empty(n_ends, np.int64)
     )
@@ -582,8 +585,13 @@ def sampled_partition(
     shares = np.empty(most, rows.dtype)
     for i in range(len(rows)):
         share = proposal.share
-        if share > 0 and not lean(along[i], proposal, leanings):
-            share = 0.0
+        if share > 0:
+            # Not by BLAS, whose last digit depends on the other rows.
+            along[:] = 0
+            axes = proposal.axes
+            _add_weighted(dimensions, rows[i], one, axes, 0, len(along), along)
+            if not lean(along, proposal, leanings):
+                share = 0.0
         size = _find_contexts(
             i,
             known,

@@ -18,6 +18,8 @@ The trainer asks of a normaliser
 The classes are made of a prior and a temperature, and of what they take beyond them.
 """
 
+import copy
+
 import numpy as np
 
 from skemb._kernels import add_by_label
@@ -158,6 +160,66 @@ class GaussianNormalizer:
         # The product with a single mean would take as long as that with the stretch.
         gradient += self.means if self.width == 1 else terms @ self.means / total
         return log_partition, gradient
+
+
+class CheckedNormalizer:
+    """A normaliser of a user's own, ``own``, whose answers are checked."""
+
+    def __init__(self, own):
+        self.own = own
+        self.prior = own.prior
+        self.temperature = own.temperature
+
+    def __copy__(self):
+        return CheckedNormalizer(copy.copy(self.own))
+
+    @property
+    def width(self):
+        """As the other says."""
+        return self.own.width
+
+    def start(self, contexts, random_state):
+        """Pass on."""
+        self.own.start(contexts, random_state)
+
+    def update(self, contexts, workers, share=1.0):
+        """Pass on."""
+        self.own.update(contexts, workers, share)
+
+    def rotate(self, axes):
+        """Pass on."""
+        self.own.rotate(axes)
+
+    def evaluate(self, rows, known, keys):
+        """Return what the other does, as arrays; what has no such shape is refused."""
+        kept = rows.view()
+        kept.flags.writeable = False
+        answer = self.own.evaluate(kept, known, keys)
+        if isinstance(answer, tuple) and len(answer) == 2:
+            log_partition, gradient = map(np.asarray, answer)
+            fits = (
+                log_partition.shape == rows.shape[:1] and gradient.shape == rows.shape
+            )
+            if (
+                fits
+                and np.isfinite(log_partition).all()
+                and np.isfinite(gradient).all()
+            ):
+                return log_partition, gradient.astype(rows.dtype, copy=False)
+        raise ValueError(
+            f"evaluate of normalizer {type(self.own).__name__} must return a tuple of "
+            f"log Z {rows.shape[:1]} and its gradient {rows.shape}, both finite, got "
+            f"{_shown(answer)}."
+        )
+
+
+def _shown(answer):
+    """Return what an answer is, in a few words."""
+    if not isinstance(answer, tuple):
+        return type(answer).__name__
+    parts = [str(np.shape(part)) for part in answer]
+    finite = all(np.isfinite(part).all() for part in answer)
+    return f"{' and '.join(parts)}{'' if finite else ', not all finite'}"
 
 
 def log_of(weights):

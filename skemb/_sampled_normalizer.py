@@ -61,6 +61,7 @@ class SampledNormalizer:
             other,
             share=0.0,
             rank_scale=1.0,
+            axes=np.empty((0, 0), dtype=prior.dtype),
             spread=np.empty(0, dtype=prior.dtype),
             order=np.empty((0, 0), dtype=np.int32),
             from_top=np.empty((0, 0), dtype=prior.dtype),
@@ -85,8 +86,8 @@ class SampledNormalizer:
         counting = np.flatnonzero(self.prior).astype(np.int32)
         centered = self.contexts[counting]
         centered -= centered.mean(axis=0)
-        self._axes = np.linalg.eigh(centered.T @ centered)[1]
-        centered = centered @ self._axes
+        axes = np.ascontiguousarray(np.linalg.eigh(centered.T @ centered)[1])
+        centered = centered @ axes
         n_components = centered.shape[1]
         order = np.empty((n_components, len(counting)), dtype=np.int32)
         rank_scale = max(_RANK_SCALE * len(counting), 1.0)
@@ -104,6 +105,7 @@ class SampledNormalizer:
         self.proposal = self.proposal._replace(
             share=_ADAPTIVE_SHARE,
             rank_scale=rank_scale,
+            axes=axes,
             spread=centered.std(axis=0),
             order=order,
             from_top=from_top,
@@ -118,7 +120,6 @@ class SampledNormalizer:
         log_partition, gradient = np.empty(len(rows)), np.zeros_like(rows)
         sampled_partition(
             rows,
-            rows @ self._axes if self.adaptive else rows,
             self.contexts,
             self._log_prior,
             self.temperature,

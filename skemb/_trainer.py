@@ -22,7 +22,7 @@ from skemb._normalizer import ExactNormalizer, GaussianNormalizer, log_sum_exp
 # random start it forgets where it stood.
 _FIRST_STEP = {"given": 0.3, "propagated": 0.5, "random": 1.0}
 # How far random vectors spread before training starts at them.
-_N_HOPS = 2
+_N_HOPS, _RANDOM_SHARE = 2, 0.3
 
 
 class Side:
@@ -169,7 +169,8 @@ def propagate(sides, workers):
     the sparse random projection of FastRP (Chen et al., 2019) with dense vectors.
     """
     pairs = list(zip(sides, reversed(sides), strict=True))
-    sums = [0] * len(sides)
+    # With the random vectors among the sums, what is alike does not start as one.
+    sums = [_RANDOM_SHARE * side.vectors for side in sides]
     for _ in range(_N_HOPS):
         for place, (rows, contexts) in enumerate(pairs):
             spread = pull_of(rows.operator, contexts.vectors, workers)

@@ -464,7 +464,7 @@ def warn_normalizer(error, conditional):
         used = f"n_negatives={normalizer.n_negatives}"
         advice = "raise n_negatives, set normalizer='gaussian'"
     else:
-        used = f"a {type(normalizer).__name__}"
+        used = f"a {type(normalizer.own).__name__}"
         advice = "set normalizer='gaussian'"
     _warn(
         f"The estimate of log Z is off by {error:.2g} nats in the mean with {used}: "

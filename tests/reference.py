@@ -127,8 +127,8 @@ def sphere_step(X, gradient, step):
 
 
 def propagated(X, Y, P, Q, n_hops=2):
-    """Directions of the sums of what X and Y become on hops P @ Y and Q @ X."""
-    sums = np.zeros_like(X), np.zeros_like(Y)
+    """Directions of sums of X and Y and of what they become on hops P @ Y, Q @ X."""
+    sums = 0.3 * X, 0.3 * Y
     for _ in range(n_hops):
         X = unit(centred(P @ Y, P.any(axis=1)))
         Y = unit(centred(Q @ X, Q.any(axis=1)))

@@ -341,7 +341,7 @@ def leanings_of(normalizer, row):
     leanings = _kernels.Leanings(np.empty(8, row.dtype), np.empty(8), np.empty(8, int))
     share = normalizer.proposal.share
     if share > 0 and not _kernels.lean(
-        row @ normalizer._axes, normalizer.proposal, leanings
+        row @ normalizer.proposal.axes, normalizer.proposal, leanings
     ):
         share = 0.0
     return leanings, share

@@ -353,3 +353,45 @@ def test_what_callables_return_is_checked(graph):
     )
     with pytest.raises(TypeError, match=message):
         GraphEmbedder(4, normalizer=lambda prior, temperature: {}).fit(graph)
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (lambda rows: None, "NoneType"),
+        (lambda rows: (np.zeros(len(rows)),), r"\(60,\)"),
+        (lambda rows: (np.zeros(len(rows)), rows[:, 1:]), r"\(60,\) and \(60, 3\)"),
+        (lambda rows: (np.zeros(len(rows)), rows[1:]), r"\(60,\) and \(59, 4\)"),
+        (lambda rows: (0.0, rows), r"\(\) and \(60, 4\)"),
+        (
+            lambda rows: (np.full(len(rows), np.nan), rows),
+            r"\(60,\) and \(60, 4\), not all finite",
+        ),
+        (
+            lambda rows: (np.zeros(len(rows)), rows * np.inf),
+            r"\(60,\) and \(60, 4\), not all finite",
+        ),
+    ],
+)
+def test_what_evaluate_returns_is_checked(graph, answer, shown, monkeypatch):
+    monkeypatch.setattr("skemb._parallel._BLOCK_SIZE", 2**18)
+    normalizer = type(
+        "Wrong",
+        (OwnNormalizer,),
+        {"evaluate": lambda self, rows, known, keys: answer(np.abs(rows) + 1)},
+    )
+    message = (
+        r"^evaluate of normalizer Wrong must return a tuple of log Z \(60,\) and its "
+        rf"gradient \(60, 4\), both finite, got {shown}\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        GraphEmbedder(4, normalizer=normalizer).fit(graph)
+
+
+def test_evaluate_cannot_change_the_rows(graph):
+    def change(self, rows, known, keys):
+        rows *= 2
+
+    normalizer = type("Changing", (OwnNormalizer,), {"evaluate": change})
+    with pytest.raises(ValueError, match="read-only"):
+        GraphEmbedder(4, normalizer=normalizer).fit(graph)

@@ -482,3 +482,12 @@ def test_search_over_normalizers_and_samplers(interactions):
     best = clone(embedder).set_params(**search.best_params_).fit(interactions)
     expected = best.transform(interactions)
     np.testing.assert_array_equal(search.transform(interactions), expected)
+
+
+def test_adaptive_draws_of_a_row_are_those_in_any_batch(rng):
+    X = (rng.random((600, 120)) < 0.1).astype(np.float32)
+    embedder = BipartiteEmbedder(32, normalizer="sampled", max_iter=3, random_state=0)
+    together = embedder.fit(X).transform(X)
+    np.testing.assert_array_equal(embedder.transform(X[::-1])[::-1], together)
+    alone = [embedder.transform(X[[i]])[0] for i in range(0, 600, 15)]
+    np.testing.assert_array_equal(alone, together[::15])

@@ -282,3 +282,15 @@ def test_tol_stops_once_the_loss_settles(graph):
         expected = np.flatnonzero(changes < tol)[0] + 2
         assert stopped.n_iter_ == len(stopped.loss_curve_) == expected
     assert full.n_iter_ == 50
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (12, 30)])
+def test_a_propagated_start_parts_what_is_alike(shape):
+    X = np.ones(shape)
+    losses = []
+    for init in ("random", "propagated"):
+        embedder = BipartiteEmbedder(4, init=init, random_state=0).fit(X)
+        losses.append(embedder.loss_curve_[-1])
+        together = embedder.transform(X)
+        np.testing.assert_allclose(embedder.transform(X[:1]), together[:1], atol=1e-9)
+    assert losses[1] == pytest.approx(losses[0], abs=0.05)
