@@ -197,14 +197,9 @@ class CheckedNormalizer:
         answer = self.own.evaluate(kept, known, keys)
         if isinstance(answer, tuple) and len(answer) == 2:
             log_partition, gradient = map(np.asarray, answer)
-            fits = (
-                log_partition.shape == rows.shape[:1] and gradient.shape == rows.shape
-            )
-            if (
-                fits
-                and np.isfinite(log_partition).all()
-                and np.isfinite(gradient).all()
-            ):
+            shapes = log_partition.shape, gradient.shape
+            finite = np.isfinite(log_partition).all() and np.isfinite(gradient).all()
+            if shapes == (rows.shape[:1], rows.shape) and finite:
                 return log_partition, gradient.astype(rows.dtype, copy=False)
         raise ValueError(
             f"evaluate of normalizer {type(self.own).__name__} must return a tuple of "
