@@ -63,6 +63,9 @@ def normalizer_error(embedder, X=None, *, sample_size=1000, random_state=None):
     Costs O(sample_size n_contexts n_components), in blocks of rows, and the sample's
     ``transform`` if X is given.
 
+    Of ``normalizer="sampled"`` it is the error of one draw, with nothing known of the
+    rows: noise that training averages over its epochs, and more than it sees.
+
     Training follows the slope of log Z, which an offset that is the same everywhere
     leaves as it is. Where the offset is large, though, the slope is off as well: the
     mean told as much of quality as the standard deviation did. On four data sets, at

@@ -118,14 +118,15 @@ class SampledNormalizer:
     def evaluate(self, rows, known, keys):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
         log_partition, gradient = np.empty(len(rows)), np.zeros_like(rows)
+        draws = Draws(self.n_negatives, keys, np.uint64(self._epoch), self._seed)
         sampled_partition(
             rows,
             self.contexts,
             self._log_prior,
             self.temperature,
-            known,
-            Draws(self.n_negatives, keys, np.uint64(self._epoch), self._seed),
-            self.proposal,
+            *known,
+            *draws,
+            *self.proposal,
             log_partition,
             gradient,
         )
