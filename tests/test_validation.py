@@ -117,7 +117,7 @@ def test_indices_beyond_the_shape():
         ("n_gaussians", 0, r"int in the range \[1, inf\)"),
         ("normalizer", "softmax", "a str among .*'sampled'.* or a callable"),
         ("normalizer", None, "a str among .*'gaussian'.* or a callable"),
-        ("n_negatives", 0, r"int in the range \[1, inf\)"),
+        ("n_negatives", 0, r"int in the range \[1, 65536\]"),
         ("n_negatives", 2.5, "int"),
         ("sampler", "random", "a str among .*'popularity'"),
         ("sampler", np.ones(4), "a str among .*'adaptive'"),
