@@ -32,13 +32,7 @@ from skemb._trainer import (
     random_vectors,
     train,
 )
-from skemb._validation import (
-    check_normalizer,
-    check_start,
-    column_sums,
-    row_sums,
-    warn_exact,
-)
+from skemb._validation import check_start, column_sums, row_sums, warn_exact
 
 
 class BaseEmbedder(
@@ -168,9 +162,7 @@ class BaseEmbedder(
             return sampled_normalizer_of(
                 self.sampler, prior, strength, temperature, self.n_negatives
             )
-        normalizer = self.normalizer(prior, temperature)
-        check_normalizer(normalizer)
-        return CheckedNormalizer(normalizer)
+        return CheckedNormalizer(self.normalizer(prior, temperature))
 
     def _given_vectors(self, data, n_vectors, dtype):
         """Return the vectors to start from, for as many sides as there are some."""

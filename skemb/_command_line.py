@@ -85,7 +85,7 @@ all is written, or not at all.
 Exit status: 0, done; 1, bad input or another failure; 2, a wrong command line;
 130, interrupted."""
 # Parameters that mean nothing here, or take what no option can say.
-_LEFT_OUT = {"init", "vocabulary", "verbose", "warm_start"}
+_LEFT_OUT = {"vocabulary", "verbose", "warm_start"}
 _DEFAULTS = {"n_jobs": -1, "random_state": 0}
 # What input and parameters can raise; anything else is an error of ours.
 _FAILURES = (ValueError, OSError, OverflowError, MemoryError, re.error)
@@ -300,15 +300,18 @@ def _defaults(embedder):
 
 
 def _summaries(embedder):
-    """Return the first sentence on each parameter of a class, by its docstring."""
+    """Return each parameter's choices and first sentence, by a class's docstring."""
     document = inspect.getdoc(embedder)
     if not document:  # python -OO
         return {}
     section = re.search(r"Parameters\n-+\n(.*?)\n\n", document, re.DOTALL)[1]
     summaries = {}
-    for name, text in re.findall(r"^(\w+) : .*\n((?:    .*\n?)+)", section, re.M):
+    entry = r"^(\w+) : (?:\{(.*?)\})?.*\n((?:    .*\n?)+)"
+    for name, choices, text in re.findall(entry, section, re.M):
         sentence = re.match(r".*?\.(?=\s|$)", " ".join(text.split()))[0]
-        summaries[name] = re.sub(r":[\w:]+:`~?|[`\\]| \[\d\]_", "", sentence)
+        sentence = re.sub(r":[\w:]+:`~?|[`\\]| \[\d\]_", "", sentence)
+        words = ", ".join(re.findall(r'"(\w+)"', choices))
+        summaries[name] = f"{words}: {sentence}" if words else sentence
     return summaries
 
 

@@ -22,10 +22,21 @@ import copy
 
 import numpy as np
 
-from skemb._kernels import add_by_label
+from skemb._kernels import add_by_label, exponentials
 
+_INTERFACE = (
+    "prior",
+    "temperature",
+    "width",
+    "start",
+    "update",
+    "rotate",
+    "evaluate",
+)
 # Exponents of unit vectors lie within ±1/t: from here up none leaves float32.
 _SAFE_TEMPERATURE = 1 / 32
+# Contexts that a block of rows meets at a time in exact sums, to stay in cache.
+_TILE = 1024
 
 
 def gaussian_or_exact(prior, temperature, n_gaussians):
@@ -36,34 +47,47 @@ def gaussian_or_exact(prior, temperature, n_gaussians):
 
 
 class ExactNormalizer:
-    """Sums over all contexts, in O(n m d) for n rows and m contexts."""
+    """Sums over all contexts that count, in O(n m d) for n rows and m contexts."""
 
     def __init__(self, prior, temperature):
         self.prior = prior
         self.temperature = temperature
-        self.width = len(prior)
-        self._log_prior = log_of(prior)
+        self._counting = np.flatnonzero(prior)
+        self._log_prior = np.log(prior[self._counting])
+        self.width = min(len(self._counting), _TILE)
 
     def start(self, contexts, random_state):
         """Nothing is drawn."""
 
     def update(self, contexts, workers, share=1.0):
         """Keep a copy of the contexts: those of a graph are its rows, which move."""
-        self.contexts = contexts.copy()
-        self._scaled_contexts = contexts / contexts.dtype.type(self.temperature)
+        self.contexts = contexts[self._counting]
+        self._scaled_contexts = self.contexts / contexts.dtype.type(self.temperature)
 
     def rotate(self, axes):
         """Nothing is kept but contexts, which are given again."""
 
-    def log_terms(self, rows):
-        """Return log p_j + x·y_j / t of unit rows x (b, d) and all contexts, (b, m)."""
-        return log_terms(rows, self._scaled_contexts, self._log_prior)
+    def _tiles(self, rows):
+        """Yield the terms, sums and log sums of a tile of contexts, and the tile."""
+        for start in range(0, len(self.contexts), _TILE):
+            tile = slice(start, start + _TILE)
+            terms = log_terms(rows, self._scaled_contexts[tile], self._log_prior[tile])
+            log_partition, total = log_sum_exp(terms, self.temperature)
+            yield terms, total, log_partition, tile
+
+    def log_partition(self, rows):
+        """Return log Z (b,) alone, at unit ``rows`` (b, d)."""
+        return np.logaddexp.reduce([logs for _, _, logs, _ in self._tiles(rows)])
 
     def evaluate(self, rows, known=None, keys=None):
         """Return log Z (b,) and its gradient times t (b, d) at unit ``rows`` (b, d)."""
-        terms = self.log_terms(rows)
-        log_partition, total = log_sum_exp(terms, self.temperature)
-        return log_partition, terms @ self.contexts / total
+        log_partition, gradient = np.full(len(rows), -np.inf), np.zeros_like(rows)
+        for terms, total, logs, tile in self._tiles(rows):
+            before, log_partition = log_partition, np.logaddexp(log_partition, logs)
+            gradient *= np.exp(before - log_partition).astype(rows.dtype)[:, None]
+            share = np.exp(logs - log_partition).astype(rows.dtype)[:, None] / total
+            gradient += share * (terms @ self.contexts[tile])
+        return log_partition, gradient
 
 
 class GaussianNormalizer:
@@ -163,9 +187,15 @@ class GaussianNormalizer:
 
 
 class CheckedNormalizer:
-    """A normaliser of a user's own, ``own``, whose answers are checked."""
+    """A normaliser of a user's own, ``own``: it and its answers are checked."""
 
     def __init__(self, own):
+        missing = [name for name in _INTERFACE if not hasattr(own, name)]
+        if missing:
+            raise TypeError(
+                f"normalizer must return an object with {', '.join(_INTERFACE)} when "
+                f"called, got {type(own).__name__} without {', '.join(missing)}."
+            )
         self.own = own
         self.prior = own.prior
         self.temperature = own.temperature
@@ -241,6 +271,9 @@ def log_sum_exp(terms, temperature):
         # The largest exponent goes first: the others can then only underflow.
         largest = terms.max(axis=1, keepdims=True)
         terms -= largest
-    np.exp(terms, out=terms)
-    total = terms.sum(axis=1, keepdims=True)
+    if terms.dtype == np.float32:
+        exponentials(terms)
+    else:
+        np.exp(terms, out=terms)
+    total = terms @ np.ones((terms.shape[1], 1), dtype=terms.dtype)
     return (largest + np.log(total)).ravel().astype(np.float64), total

@@ -74,7 +74,7 @@ class TextEmbedder(FeatureEmbedder):
         returns its list of words.
     lowercase : bool, default=True
         Whether text becomes lower case first; not for "tokens" and callables.
-    token_pattern : str or None, default=r"(?u)\b\w\w+\b"
+    token_pattern : str or None, default=r"(?u)\\b\\w\\w+\\b"
         What a word looks like, if ``analyzer="word"``.
     ngram_range : tuple (min_n, max_n), default=(1, 1)
         Lengths of the n-grams that count as words; not for "tokens" and callables.

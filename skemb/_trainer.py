@@ -16,7 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from skemb._kernels import best_columns, fixed_point_step, nothing_known, sphere_step
-from skemb._normalizer import ExactNormalizer, GaussianNormalizer, log_sum_exp
+from skemb._normalizer import (
+    ExactNormalizer,
+    GaussianNormalizer,
+    log_of,
+    log_sum_exp,
+    log_terms,
+)
 
 # The first step from a given start mends a rough one and keeps a good one; from a
 # random start it forgets where it stood.
@@ -311,10 +317,10 @@ def log_likelihood(rows, operator, conditional, workers):
         pull = operator.rows(conditional.source, start, stop)
         attraction = np.einsum("ij,ij->i", x, pull) / exact.temperature
         expected_log_prior = operator.rows(conditional.log_prior, start, stop).ravel()
-        log_partition, _ = log_sum_exp(exact.log_terms(x), exact.temperature)
+        log_partition = exact.log_partition(x)
         out[start:stop] = attraction + expected_log_prior - log_partition
 
-    workers.run(block_likelihood, len(rows), max(conditional.contexts.shape))
+    workers.run(block_likelihood, len(rows), max(exact.width, rows.shape[1]))
     out[~operator.pulled] = 0
     return out
 
@@ -330,7 +336,7 @@ def log_partitions(rows, conditional, workers):
         keys = np.arange(start, stop, dtype=np.uint64)
         logs, _ = conditional.normalizer.evaluate(x, known, keys)
         estimated_logs[start:stop] = logs
-        exact_logs[start:stop], _ = log_sum_exp(exact.log_terms(x), exact.temperature)
+        exact_logs[start:stop] = exact.log_partition(x)
 
     workers.run(block_logs, len(rows), exact.width)
     return estimated_logs, exact_logs
@@ -361,14 +367,16 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
     logs : ndarray of shape (n_rows, n_best)
         Their log p(context | row), with the normaliser exact.
     """
-    exact = exact_normalizer_of(conditional, workers)
+    prior, temperature = conditional.normalizer.prior, conditional.normalizer.temperature
+    log_prior = log_of(prior)
+    scaled = conditional.contexts / rows.dtype.type(temperature)
     columns = np.full((len(rows), n_best), -1, dtype=np.intp)
     logs = np.empty(columns.shape, dtype=rows.dtype)
 
     def block_best(start, stop):
         x = rows[start:stop]
-        scores = exact.log_terms(x)
-        log_partition, _ = log_sum_exp(scores.copy(), exact.temperature)
+        scores = log_terms(x, scaled, log_prior)
+        log_partition, _ = log_sum_exp(scores.copy(), temperature)
         scores[~x.any(axis=1)] = fallback
         known = excluded[start:stop].tocoo()
         counts = known.data > 0
@@ -376,5 +384,5 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
         best_columns(scores, columns[start:stop], logs[start:stop])
         logs[start:stop] -= log_partition.astype(logs.dtype)[:, None]
 
-    workers.run(block_best, len(rows), exact.width)
+    workers.run(block_best, len(rows), len(prior))
     return columns, logs

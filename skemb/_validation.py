@@ -472,17 +472,6 @@ def warn_normalizer(error, conditional):
     )
 
 
-def check_normalizer(normalizer):
-    """Refuse what a callable ``normalizer`` returned if it is none."""
-    needed = ("prior", "temperature", "width", "start", "update", "rotate", "evaluate")
-    missing = [name for name in needed if not hasattr(normalizer, name)]
-    if missing:
-        raise TypeError(
-            f"normalizer must return an object with {', '.join(needed)} when called, "
-            f"got {type(normalizer).__name__} without {', '.join(missing)}."
-        )
-
-
 def warn_exact(shapes, n_components):
     """Warn of what exact sums cost, from some seconds an epoch up."""
     n_products = 2 * n_components * sum(rows * contexts for rows, contexts in shapes)

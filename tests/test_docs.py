@@ -67,9 +67,8 @@ def test_parameters_say_their_default_and_range(cls):
     for name, parameter in signature.items():
         default = parameter.default
         shown = f'"{default}"' if isinstance(default, str) else str(default)
-        assert documented[name].type.replace('r"', '"').endswith(f"default={shown}"), (
-            name
-        )
+        kind = documented[name].type.replace('r"', '"').replace(r"\\", "\\")
+        assert kind.endswith(f"default={shown}"), name
         constraints = str(cls._parameter_constraints[name])
         text = " ".join(documented[name].desc)
         if "Interval" in constraints:

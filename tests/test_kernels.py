@@ -52,6 +52,20 @@ def test_add_neighbors(kernel, dtype, index_dtype, rng):
     np.testing.assert_allclose(out, expected, **tolerance(dtype))
 
 
+@pytest.mark.parametrize("width", [1, 7, 64])
+@pytest.mark.parametrize("kernel", both_forms("exponentials"))
+def test_exponentials(kernel, width, rng):
+    exponents = np.concatenate([np.linspace(-87, 88, 1000), rng.normal(size=920)])
+    exponents = exponents[: 1920 - 1920 % width].astype(np.float32).reshape(-1, width)
+    terms = exponents.copy()
+    kernel(terms)
+    expected = np.exp(exponents.astype(np.float64))
+    np.testing.assert_allclose(terms, expected, rtol=1.5e-7)
+    terms = np.array([[-88, -1e4, -np.inf, 0]], dtype=np.float32)
+    kernel(terms)
+    np.testing.assert_allclose(terms, [[*3 * [np.exp(-87)], 1]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kernel", both_forms("sphere_step"))
