@@ -93,10 +93,10 @@ class CooccurrenceEmbedder(FeatureEmbedder):
         from one epoch to the next; 0 never does. As the steps shrink on a schedule, an
         early stop trades quality for time.
     init : {"random", "propagated"} or array-like, default="random"
-        Where the features start: at random vectors; at random vectors that have spread
-        over two hops of co-occurrence; or at the rows of an array of shape (n_features,
-        n_components), scaled to length one, where zero rows start at random, and
-        contexts at the means of their features.
+        Where the features start: at random vectors, or at what becomes of them when
+        they spread over two hops of co-occurrence. Rows of an array of shape
+        (n_features, n_components) are scaled to length one; zero rows start at random,
+        and contexts at the means of their features.
     warm_start : bool, default=False
         Whether ``fit`` starts from the embedding of the last fit, if there was one, in
         place of ``init``. X must keep its features.

@@ -87,10 +87,10 @@ class GraphEmbedder(RowEmbedder):
         from one epoch to the next; 0 never does. As the steps shrink on a schedule, an
         early stop trades quality for time.
     init : {"random", "propagated"} or array-like, default="random"
-        Where training starts: at random vectors; at random vectors that have spread
-        over two hops of walks, which makes little difference to the end; or at the rows
-        of an array of shape (n_nodes, n_components), scaled to length one, where zero
-        rows start at random.
+        Where training starts: at random vectors, or at what becomes of them when they
+        spread over two hops of walks, which makes little difference to the end. Rows of
+        an array of shape (n_nodes, n_components) are scaled to length one; zero rows
+        start at random.
     warm_start : bool, default=False
         Whether ``fit`` starts from the embedding of the last fit, if there was one, in
         place of ``init``. X must keep its shape.

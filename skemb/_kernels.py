@@ -160,7 +160,9 @@ def fixed_point_step(rows, pull, repulsion, penalty, curvature):
 
 # exp(x) = 2**k exp(r), r within ±log(2) / 2: the parts of log 2, and a polynomial for
 # exp(r) that is right to the last bit but one (S. Moshier's Cephes library, expf).
-_LOG2_E, _LOG_2, _LOG_2_REST = map(np.float32, (1.442695041, 0.693359375, -2.1219444e-4))
+_LOG2_E, _LOG_2, _LOG_2_REST = map(
+    np.float32, (1.442695041, 0.693359375, -2.1219444e-4)
+)
 _TO_INTEGER = np.float32(1.5 * 2**23)
 _LEAST_EXPONENT = np.float32(-87)
 

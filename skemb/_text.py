@@ -137,10 +137,10 @@ class TextEmbedder(FeatureEmbedder):
         from one epoch to the next; 0 never does. As the steps shrink on a schedule, an
         early stop trades quality for time.
     init : {"random", "propagated"} or array-like, default="random"
-        Where the words start: at random vectors; at random vectors that have spread
-        over two hops of co-occurrence; or at the rows of an array of shape (n_words,
-        n_components), in the order of ``vocabulary_`` and scaled to length one, where
-        zero rows start at random, and contexts at the means of their words.
+        Where the words start: at random vectors, or at what becomes of them when they
+        spread over two hops of co-occurrence. Rows of an array of shape (n_words,
+        n_components), in the order of ``vocabulary_``, are scaled to length one; zero
+        rows start at random, and contexts at the means of their words.
     warm_start : bool, default=False
         Whether ``fit`` starts from the vectors of the last fit, if there was one, in
         place of ``init``; words that it did not have start at random.

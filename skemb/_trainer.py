@@ -367,7 +367,10 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
     logs : ndarray of shape (n_rows, n_best)
         Their log p(context | row), with the normaliser exact.
     """
-    prior, temperature = conditional.normalizer.prior, conditional.normalizer.temperature
+    prior, temperature = (
+        conditional.normalizer.prior,
+        conditional.normalizer.temperature,
+    )
     log_prior = log_of(prior)
     scaled = conditional.contexts / rows.dtype.type(temperature)
     columns = np.full((len(rows), n_best), -1, dtype=np.intp)

@@ -265,17 +265,20 @@ def test_help_has_every_parameter(command, capsys):
         run(command, "--help")
     assert stop.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    others = {"init", "vocabulary", "ngram_range", "verbose", "warm_start"}
+    others = {"vocabulary", "ngram_range", "verbose", "warm_start"}
     defaults = {"n_jobs": -1, "random_state": 0}
     for name, parameter in inspect.signature(COMMANDS[command]).parameters.items():
         option = f"--{name.replace('_', '-')} VALUE"
         default = str(defaults.get(name, parameter.default))
         if default in ("True", "False", "None"):
             default = default.lower()
-        # An option, a sentence and the default, before the next one.
-        line = rf"{option} [A-Z](?:(?!VALUE).)*\. \[{re.escape(default)}\]"
+        # An option, its choices, a sentence and the default, before the next one.
+        line = (
+            rf"{option} (?:[a-z_, ]+: )?[A-Z](?:(?!VALUE).)*\. \[{re.escape(default)}\]"
+        )
         assert bool(re.search(line, text)) == (name not in others), name
     assert "`" not in text
+    assert "--sampler VALUE uniform, popularity, adaptive: How" in text
     assert f"python -m skemb {command}" in text
 
 
@@ -663,7 +666,8 @@ def test_links_stay_links(folder):
         (["graph", "edges.csv", "--out", "a.csv", "--delimiter", ",,"], "must be one "
          "character, \"tab\" or \"whitespace\", got ',,'"),
         (["graph", "edges.csv", "--out", "a.csv", "--walk", "3"], "--walk"),
-        (["graph", "edges.csv", "--out", "a.csv", "--init", "random"], "--init"),
+        (["graph", "edges.csv", "--out", "a.csv", "--warm-start", "true"],
+         "--warm-start"),
     ],
 )  # fmt: skip
 def test_wrong_command_lines(arguments, message, capsys):
