@@ -13,12 +13,13 @@ from pathlib import Path
 from statistics import mean
 
 
-def argument_parser(description, modes=("--quick",)):
+def argument_parser(description, modes=("--quick",), reads_data=True):
     """Return a parser of what all benchmarks take; the modes exclude one another."""
     parser = ArgumentParser(
         description=description, formatter_class=RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    if reads_data:
+        parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--output", type=Path, metavar="FILE.json")
     group = parser.add_mutually_exclusive_group()
     for mode in modes:

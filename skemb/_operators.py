@@ -293,9 +293,9 @@ def _strengths(X):
         dominates[X.indptr[start] : X.indptr[stop]] = dominant
         rest = np.add.reduceat(np.where(dominant, 0, counts), block.indptr[:-1])
         others = np.where(dominant, np.repeat(rest / sums, lengths), 1 - shares)
-        shared += np.bincount(block.indices, counts * others, len(shared))
+        np.add.at(shared, block.indices, counts * others)
         alone = np.where(dominant, 0, counts * shares)
-        own += np.bincount(block.indices, alone, len(own))
+        np.add.at(own, block.indices, alone)
     return shared, own, scale, dominates
 
 

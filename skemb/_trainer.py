@@ -57,8 +57,9 @@ class Side:
 
     def restart(self, vectors):
         """Start from the unit rows of ``vectors`` instead, where they are not zero."""
-        given = vectors.any(axis=1) & self.operator.pulled
-        self.vectors[given] = unit(vectors[given])
+        length = lengths(vectors)
+        given = (length > 0) & self.operator.pulled[:, None]
+        np.divide(vectors, length, out=self.vectors, where=given)
         self.mean = self.shares @ self.vectors
 
     def step(self, contexts, length, mean_penalty, workers):
@@ -152,8 +153,13 @@ def random_vectors(shape, dtype, random_state):
 
 def unit(vectors):
     """Scale the rows of ``vectors`` to length one, in place; zero rows stay zero."""
-    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    length = lengths(vectors)
     return np.divide(vectors, length, out=vectors, where=length > 0)
+
+
+def lengths(vectors):
+    """Return the lengths of the rows of ``vectors`` (n, d), as (n, 1)."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
 
 
 def principal_axes(vectors):
@@ -182,7 +188,7 @@ def propagate(sides, workers):
             spread = pull_of(rows.operator, contexts.vectors, workers)
             spread -= rows.shares @ spread
             rows.restart(spread)
-            sums[place] = sums[place] + rows.vectors
+            sums[place] += rows.vectors
     for side, vectors in zip(sides, sums, strict=True):
         side.restart(vectors)
 

@@ -14,6 +14,7 @@ from skemb._parallel import row_blocks
 
 # Options of text analyzers that only those of words have.
 _OF_WORDS = ("token_pattern", "stop_words")
+_BLOCK_OF_ENTRIES = 2**18
 # Multiplications an epoch from which exact sums are warned of.
 _MANY_PRODUCTS = 1e11
 
@@ -126,7 +127,13 @@ def row_sums(X):
 
 def column_sums(X):
     """Return the sums of the columns of CSR, in float64."""
-    return sum(block.T @ np.ones(block.shape[0]) for block in row_blocks_of(X))
+    sums = np.zeros(X.shape[1])
+    # Blocks, since entries become float64; in place, since sums may outnumber these.
+    for start in range(0, X.nnz, _BLOCK_OF_ENTRIES):
+        block = slice(start, min(start + _BLOCK_OF_ENTRIES, X.nnz))
+        with np.errstate(over="ignore"):
+            np.add.at(sums, X.indices[block], X.data[block].astype(np.float64))
+    return sums
 
 
 def row_blocks_of(X):

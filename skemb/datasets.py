@@ -7,11 +7,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from skemb._ids import column_of, encode, frame_of, is_iterable, shown, to_list
+from skemb._mapped_matrix import open_matrix, write_matrix
 
 __all__ = [
     "adjacency_from_edges",
     "adjacency_from_networkx",
     "interactions_from_table",
+    "open_matrix",
+    "write_matrix",
 ]
 
 

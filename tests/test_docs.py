@@ -103,6 +103,17 @@ def test_docstring_gives_objective_cost_source_and_example(cls):
     assert ">>> " in "\n".join(document["Examples"])
 
 
+def test_every_public_name_has_examples():
+    # The suite runs them, with --doctest-modules.
+    finder = doctest.DocTestFinder(recurse=False)
+    counts = {
+        name: sum(len(found.examples) for found in finder.find(thing, name))
+        for name, thing in OBJECTS.items()
+    }
+    assert len(counts) > 20
+    assert {name for name, count in counts.items() if count < 2} == set()
+
+
 def test_readme_code_runs():
     text = (ROOT / "README.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -1,0 +1,228 @@
+"""Sparse matrices in files that are mapped into memory, not read."""
+
+import shutil
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+_PARTS = ("data", "indices", "indptr")
+
+
+def write_matrix(chunks, folder, shape, *, symmetric=False):
+    """Write a sparse matrix that may be larger than memory, and open it.
+
+    The entries come in chunks and are read twice: once to count those of each row, once
+    to put them in place. Memory is that of a chunk and of two integers a row; files
+    take 8 bytes an entry (12 from 2^31 entries or columns on). Writing is fast as long
+    as the system can keep the files in its cache.
+
+    Parameters
+    ----------
+    chunks : callable
+        Returns an iterable over the chunks, the same each time it is called. A chunk
+        is a tuple (rows, columns) or (rows, columns, weights) of arrays of one length:
+        indices from 0 to the number of rows or columns less one, and finite weights of
+        at least 0, of which a zero is no entry. Entries without weights count as 1.
+        Those in the same place stay apart, and count together in the embedders.
+    folder : str or path
+        Where the files go; it is made, and must not exist yet.
+    shape : tuple (n_rows, n_columns)
+        Shape of the matrix.
+    symmetric : bool, default=False
+        Whether an entry stands in both places, (i, j) and (j, i), as the edges of an
+        undirected graph do; those on the diagonal stand there once.
+
+    Returns
+    -------
+    X : csr_array of shape (n_rows, n_columns)
+        As :func:`open_matrix` gives it.
+
+    Raises
+    ------
+    ValueError
+        If ``folder`` exists, a chunk is not as above, chunks differ the second time, or
+        ``symmetric`` is set and the shape is not square. Nothing is left of the folder.
+    TypeError
+        If ``chunks`` is not callable.
+
+    See Also
+    --------
+    adjacency_from_edges : Edges that fit in memory, with any ids.
+
+    Examples
+    --------
+    Edges in files, of which one at a time is read:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from skemb import GraphEmbedder
+    >>> from skemb.datasets import open_matrix, write_matrix
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> rng = np.random.default_rng(0)
+    >>> for k in range(3):
+    ...     np.savetxt(folder / f"edges{k}.txt", rng.integers(0, 100, (500, 2)), "%d")
+    >>> def edges():
+    ...     for path in sorted(folder.glob("*.txt")):
+    ...         yield np.loadtxt(path, dtype=int).T
+    >>> A = write_matrix(edges, folder / "graph", (100, 100), symmetric=True)
+    >>> GraphEmbedder(8).fit_transform(open_matrix(folder / "graph")).shape
+    (100, 8)
+    """
+    if not callable(chunks):
+        raise TypeError(
+            "chunks must be callable and return an iterable, since it is read twice, "
+            f"got {type(chunks).__name__}."
+        )
+    if np.shape(shape) != (2,) or not all(
+        isinstance(n, Integral) and n > 0 for n in shape
+    ):
+        raise ValueError(f"shape must be two integers of at least 1, got {shape}.")
+    shape = int(shape[0]), int(shape[1])
+    if symmetric and shape[0] != shape[1]:
+        raise ValueError(f"shape must be square if symmetric=True, got {shape}.")
+    folder = Path(folder)
+    if folder.exists():
+        raise ValueError(f"folder must not exist yet, got {str(folder)!r}.")
+    folder.mkdir(parents=True)
+    try:
+        _write(lambda: _checked(chunks(), shape, symmetric), folder, shape)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    return open_matrix(folder)
+
+
+def open_matrix(folder):
+    """Open a matrix that :func:`write_matrix` wrote.
+
+    Nothing is read but what is used, and the system keeps of it what memory allows.
+    ``GraphEmbedder`` with ``symmetric=True`` never copies it. Two-sided embedders keep
+    a transposed copy in memory; the others copy it.
+
+    Parameters
+    ----------
+    folder : str or path
+        Where the files are: ``data.npy``, ``indices.npy``, ``indptr.npy`` and
+        ``shape.npy``.
+
+    Returns
+    -------
+    X : csr_array of shape (n_rows, n_columns)
+        Weights in float32, read-only.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no such files.
+
+    Examples
+    --------
+    See :func:`write_matrix`.
+
+    >>> from skemb.datasets import open_matrix
+    >>> open_matrix("nowhere")
+    Traceback (most recent call last):
+    ValueError: folder must hold a matrix that write_matrix wrote, got 'nowhere'.
+    """
+    files = {part: Path(folder) / f"{part}.npy" for part in (*_PARTS, "shape")}
+    if not all(file.is_file() for file in files.values()):
+        raise ValueError(
+            f"folder must hold a matrix that write_matrix wrote, got {str(folder)!r}."
+        )
+    parts = tuple(np.load(files[part], mmap_mode="r") for part in _PARTS)
+    return sp.csr_array(parts, shape=tuple(np.load(files["shape"])))
+
+
+def _write(chunks, folder, shape):
+    """Write the files of the matrix of checked chunks."""
+    counts = np.zeros(shape[0], dtype=np.int64)
+    for rows, _, _ in chunks():
+        np.add.at(counts, rows, 1)
+    ends = np.cumsum(counts)
+    n_entries = int(ends[-1])
+    wide = max(n_entries, *shape) > np.iinfo(np.int32).max
+    index_dtype = np.int64 if wide else np.int32
+
+    def file_of(part, dtype, n_numbers):
+        path = folder / f"{part}.npy"
+        return np.lib.format.open_memmap(path, "w+", dtype, (n_numbers,))
+
+    indptr = file_of("indptr", index_dtype, shape[0] + 1)
+    indptr[0], indptr[1:] = 0, ends
+    indices = file_of("indices", index_dtype, n_entries)
+    data = file_of("data", np.float32, n_entries)
+    free = ends - counts
+    for rows, columns, weights in chunks():
+        order = np.argsort(rows, kind="stable")
+        rows = rows[order]
+        place = free[rows] + np.arange(len(rows)) - np.searchsorted(rows, rows)
+        if (place >= ends[rows]).any():
+            free[rows] = -1
+            break
+        indices[place], data[place] = columns[order], weights[order]
+        np.add.at(free, rows, 1)
+    if (free != ends).any():
+        raise ValueError(
+            "chunks must give the same entries each time it is called, got others the "
+            "second time: return a new iterator from each call."
+        )
+    np.save(folder / "shape.npy", np.array(shape, dtype=np.int64))
+
+
+def _checked(chunks, shape, symmetric):
+    """Yield the rows, columns and weights of each chunk, in both places if asked."""
+    for number, chunk in enumerate(chunks):
+        if len(chunk) not in (2, 3):
+            raise ValueError(
+                "chunks must give tuples of rows, columns and weights, or the first "
+                f"two, got {len(chunk)} parts in chunk {number}."
+            )
+        rows, columns = map(np.asarray, chunk[:2])
+        if rows.size == columns.size == 0:
+            continue
+        for name, indices, axis in (("rows", rows, 0), ("columns", columns, 1)):
+            _check_indices(name, indices, rows.shape[:1], shape, axis, number)
+        weights = np.asarray(chunk[2]) if len(chunk) == 3 else np.ones(len(rows))
+        if weights.shape != rows.shape or not _are_weights(weights):
+            raise ValueError(
+                "chunks must give a finite weight of at least 0 for each entry, that "
+                f"float32 can hold, got others in chunk {number}."
+            )
+        kept = weights > 0
+        rows, columns = (part[kept].astype(np.int64) for part in (rows, columns))
+        weights = weights[kept]
+        if symmetric:
+            off = rows != columns
+            rows, columns, weights = (
+                np.concatenate([rows, columns[off]]),
+                np.concatenate([columns, rows[off]]),
+                np.concatenate([weights, weights[off]]),
+            )
+        yield rows, columns, weights
+
+
+def _check_indices(name, indices, size, shape, axis, number):
+    """Refuse indices of another kind, number, or range than those of the axis."""
+    if indices.dtype.kind not in "iu" or indices.shape != size:
+        raise ValueError(
+            f"chunks must give integers as {name}, of shape {size}, got "
+            f"{indices.dtype} of shape {indices.shape} in chunk {number}."
+        )
+    if len(indices) and not 0 <= indices.min() <= indices.max() < shape[axis]:
+        raise ValueError(
+            f"chunks must give {name} from 0 to {shape[axis] - 1}, as shape={shape} "
+            f"says, got {indices.min()} to {indices.max()} in chunk {number}."
+        )
+
+
+def _are_weights(weights):
+    """Tell whether all are finite numbers of at least 0, and none lost in float32."""
+    if weights.dtype.kind not in "buif":
+        return False
+    with np.errstate(over="ignore"):
+        single = weights.astype(np.float32)
+    lost = (single == 0) & (weights != 0)
+    return bool((np.isfinite(single) & (single >= 0) & ~lost).all())
