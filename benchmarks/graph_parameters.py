@@ -77,9 +77,13 @@ def main():
 def measure(folder, quick):
     tables = {name: [] for name in VALUES}
     for name, graph, rate in load(folder, quick):
+        embedder = GraphEmbedder(n_gaussians=2, max_iter=2, n_jobs=-1)
+        embedder.fit(graph)  # loads and compiles all
         known = {}
         for parameter, values in VALUES.items():
-            for value in values[::2] if quick else values:
+            if quick:
+                values = [*values[::3], DEFAULTS[parameter]]
+            for value in sorted(set(values)):
                 changed = {parameter: value} if value != DEFAULTS[parameter] else {}
                 key = tuple(changed.items())
                 if key not in known:
@@ -130,17 +134,19 @@ def measure_fit(graph, rate, changed):
 
 
 def draw(report, file):
-    figure = Figure(figsize=(9, 15), layout="constrained")
+    figure = Figure(figsize=(9, 13), layout="constrained")
     panels = figure.subplots(len(VALUES), 3)
     for row, parameter in zip(panels, VALUES, strict=True):
         for panel, figure_of in zip(row, ("labels", "links", "seconds"), strict=True):
             draw_panel(panel, report[parameter], parameter, figure_of)
-    for panel, title in zip(
-        panels[0],
-        ("labels predicted", "hidden links found", "seconds of a fit"),
-        strict=True,
-    ):
-        panel.set_title(f"{title},\nas a share of those by defaults")
+    titles = (
+        "Labels hardly mind,\nbut few dimensions",
+        "Hidden links ask for\nmore Gaussians, lower t",
+        "Seconds grow with walks,\ndimensions and epochs",
+    )
+    for panel, title in zip(panels[0], titles, strict=True):
+        panel.set_title(title)
+    figure.supylabel("as a share of what the defaults reach (dashed)")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(file, dpi=100, pil_kwargs={"optimize": True})
@@ -154,18 +160,15 @@ def draw_panel(panel, records, parameter, figure_of):
         x = np.arange(len(own))
         is_default = [record[parameter] == DEFAULTS[parameter] for record in own]
         y = np.array([record[figure_of] for record in own])
-        y = y / y[is_default.index(True)] if True in is_default else y / y.max()
+        y = y / y[is_default.index(True)]
         look = {"color": color, "marker": marker}
         panel.plot(x, y, **look, markersize=4, markerfacecolor="white", label=name)
-        panel.plot(x, y, **look, markersize=6, linestyle="", markevery=is_default)
+    panel.axvline(is_default.index(True), color="0.4", linestyle="--", linewidth=1)
     panel.set_xticks(x, [shown(record[parameter]) for record in own], fontsize=8)
     panel.set_xlabel(parameter)
     panel.grid(alpha=0.3)
     panel.spines[["top", "right"]].set_visible(False)
-    if figure_of == "seconds":
-        panel.set_yscale("log")
-    else:
-        panel.set_ylim(0, None)
+    panel.set_ylim(0, {"labels": 1.19, "links": 1.45, "seconds": 4.2}[figure_of])
 
 
 def shown(value):

@@ -162,9 +162,9 @@ class BipartiteEmbedder(RowEmbedder):
     Notes
     -----
     An epoch costs O((nnz + n K + m K) d + (n + m) d²). Fitting holds X in CSR twice (by
-    row and by column) and one array of shape (n + m, n_components), a second one of
-    (n, n_components) at the end. float32 input takes half the time and memory of
-    float64.
+    row and by column) and one array of shape (n + m, n_components). Propagating the
+    start takes another of that shape and one of a side; the end, another of
+    (n, n_components). float32 input takes half the time and memory of float64.
 
     ``score`` is how well a row's interactions are told from themselves. Lower
     temperatures raise it long after hidden entries have begun to rank worse: choose by

@@ -169,9 +169,9 @@ _LEAST_EXPONENT = np.float32(-87)
 
 @_jit()
 def exponentials(terms):
-    """Change float32 ``terms`` (b, K), at most 88, to exp(terms), in half NumPy's time.
+    """Change float32 ``terms`` (b, K), at most 88, to exp(terms); below -87 as at -87.
 
-    What is below -87 counts as -87.
+    Takes half of NumPy's time where rows have hundreds of terms.
     """
     bits = terms.view(np.int32)
     power = np.empty(terms.shape[1], dtype=np.float32)

@@ -14,18 +14,20 @@ def write_matrix(chunks, folder, shape, *, symmetric=False):
     """Write a sparse matrix that may be larger than memory, and open it.
 
     The entries come in chunks and are read twice: once to count those of each row, once
-    to put them in place. Memory is that of a chunk and of two integers a row; files
-    take 8 bytes an entry (12 from 2^31 entries or columns on). Writing is fast as long
-    as the system can keep the files in its cache.
+    to put them in place. Memory is ten times that of a chunk (twenty if ``symmetric``)
+    and three integers a row; files take 8 bytes an entry (12 from 2^31 entries or
+    columns on). Writing is fast as long as the system can keep the files in its cache.
+    An error leaves nothing of them.
 
     Parameters
     ----------
     chunks : callable
         Returns an iterable over the chunks, the same each time it is called. A chunk
-        is a tuple (rows, columns) or (rows, columns, weights) of arrays of one length:
-        indices from 0 to the number of rows or columns less one, and finite weights of
-        at least 0, of which a zero is no entry. Entries without weights count as 1.
-        Those in the same place stay apart, and count together in the embedders.
+        is (rows, columns) or (rows, columns, weights), arrays of one length or one
+        array of so many rows, and not pairs: indices from 0 to the number of rows or
+        columns less one, and finite weights of at least 0, of which a zero is no entry.
+        Entries without weights count as 1. Those in the same place stay apart, and
+        count together in the embedders.
     folder : str or path
         Where the files go; it is made, and must not exist yet.
     shape : tuple (n_rows, n_columns)
@@ -42,10 +44,12 @@ def write_matrix(chunks, folder, shape, *, symmetric=False):
     Raises
     ------
     ValueError
-        If ``folder`` exists, a chunk is not as above, chunks differ the second time, or
-        ``symmetric`` is set and the shape is not square. Nothing is left of the folder.
+        If ``folder`` exists, a chunk is not as above, a row has another number of
+        entries the second time, or ``symmetric`` is set and the shape is not square.
     TypeError
         If ``chunks`` is not callable.
+    OSError
+        If the disk has no room for the files.
 
     See Also
     --------
@@ -66,7 +70,7 @@ def write_matrix(chunks, folder, shape, *, symmetric=False):
     ...     np.savetxt(folder / f"edges{k}.txt", rng.integers(0, 100, (500, 2)), "%d")
     >>> def edges():
     ...     for path in sorted(folder.glob("*.txt")):
-    ...         yield np.loadtxt(path, dtype=int).T
+    ...         yield np.loadtxt(path, dtype=int, ndmin=2).T
     >>> A = write_matrix(edges, folder / "graph", (100, 100), symmetric=True)
     >>> GraphEmbedder(8).fit_transform(open_matrix(folder / "graph")).shape
     (100, 8)
@@ -98,7 +102,8 @@ def write_matrix(chunks, folder, shape, *, symmetric=False):
 def open_matrix(folder):
     """Open a matrix that :func:`write_matrix` wrote.
 
-    Nothing is read but what is used, and the system keeps of it what memory allows.
+    Nothing is read but what is used (from 2^31 entries on, opening reads the indices
+    once), and the system keeps of it what memory allows.
     ``GraphEmbedder`` with ``symmetric=True`` never copies it. Two-sided embedders keep
     a transposed copy in memory; the others copy it.
 
@@ -144,7 +149,11 @@ def _write(chunks, folder, shape):
     ends = np.cumsum(counts)
     n_entries = int(ends[-1])
     wide = max(n_entries, *shape) > np.iinfo(np.int32).max
-    index_dtype = np.int64 if wide else np.int32
+    index_dtype = np.dtype(np.int64 if wide else np.int32)
+    # A full disk would end the process while it writes to a file that is mapped.
+    n_bytes = n_entries * (4 + index_dtype.itemsize) + ends.nbytes
+    if n_bytes > (free := shutil.disk_usage(folder).free):
+        raise OSError(f"folder needs {n_bytes:,} bytes on its disk, got {free:,} free.")
 
     def file_of(part, dtype, n_numbers):
         path = folder / f"{part}.npy"
@@ -173,23 +182,33 @@ def _write(chunks, folder, shape):
 
 
 def _checked(chunks, shape, symmetric):
-    """Yield the rows, columns and weights of each chunk, in both places if asked."""
+    """Yield rows, columns and weights (k,) of each chunk, in both places if asked."""
+    if not hasattr(chunks, "__iter__"):
+        raise TypeError(
+            f"chunks must return an iterable, got {type(chunks).__name__}: yield "
+            "chunks."
+        )
     for number, chunk in enumerate(chunks):
-        if len(chunk) not in (2, 3):
+        if not isinstance(chunk, tuple | list | np.ndarray) or len(chunk) not in (2, 3):
             raise ValueError(
-                "chunks must give tuples of rows, columns and weights, or the first "
-                f"two, got {len(chunk)} parts in chunk {number}."
+                "chunks must give rows, columns and weights, or the first two, got "
+                f"{_shown(chunk)} in chunk {number}."
             )
         rows, columns = map(np.asarray, chunk[:2])
         if rows.size == columns.size == 0:
             continue
         for name, indices, axis in (("rows", rows, 0), ("columns", columns, 1)):
-            _check_indices(name, indices, rows.shape[:1], shape, axis, number)
+            _check_indices(name, indices, (rows.size,), shape, axis, number)
         weights = np.asarray(chunk[2]) if len(chunk) == 3 else np.ones(len(rows))
-        if weights.shape != rows.shape or not _are_weights(weights):
+        if weights.dtype.kind not in "buif" or weights.shape != rows.shape:
             raise ValueError(
-                "chunks must give a finite weight of at least 0 for each entry, that "
-                f"float32 can hold, got others in chunk {number}."
+                f"chunks must give numbers as weights, of shape {rows.shape}, got "
+                f"{weights.dtype} of shape {weights.shape} in chunk {number}."
+            )
+        if not _are_weights(weights):
+            raise ValueError(
+                "chunks must give finite weights of at least 0 that float32 can hold, "
+                f"got {weights.min()} to {weights.max()} in chunk {number}."
             )
         kept = weights > 0
         rows, columns = (part[kept].astype(np.int64) for part in (rows, columns))
@@ -202,6 +221,12 @@ def _checked(chunks, shape, symmetric):
                 np.concatenate([weights, weights[off]]),
             )
         yield rows, columns, weights
+
+
+def _shown(chunk):
+    """Return what a chunk is, in a few words."""
+    kind = type(chunk).__name__
+    return f"a {kind} of {len(chunk)}" if hasattr(chunk, "__len__") else f"a {kind}"
 
 
 def _check_indices(name, indices, size, shape, axis, number):
@@ -219,9 +244,7 @@ def _check_indices(name, indices, size, shape, axis, number):
 
 
 def _are_weights(weights):
-    """Tell whether all are finite numbers of at least 0, and none lost in float32."""
-    if weights.dtype.kind not in "buif":
-        return False
+    """Tell whether all are finite and at least 0, and none lost in float32."""
     with np.errstate(over="ignore"):
         single = weights.astype(np.float32)
     lost = (single == 0) & (weights != 0)

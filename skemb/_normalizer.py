@@ -68,7 +68,7 @@ class ExactNormalizer:
         """Nothing is kept but contexts, which are given again."""
 
     def _tiles(self, rows):
-        """Yield the terms, sums and log sums of a tile of contexts, and the tile."""
+        """Yield a tile's terms (b, k), sums (b, 1), log sums (b,), and its slice."""
         for start in range(0, len(self.contexts), _TILE):
             tile = slice(start, start + _TILE)
             terms = log_terms(rows, self._scaled_contexts[tile], self._log_prior[tile])
@@ -225,12 +225,14 @@ class CheckedNormalizer:
         kept = rows.view()
         kept.flags.writeable = False
         answer = self.own.evaluate(kept, known, keys)
-        if isinstance(answer, tuple) and len(answer) == 2:
+        shapes = rows.shape[:1], rows.shape
+        if (
+            isinstance(answer, tuple)
+            and tuple(map(_shape_of, answer)) == shapes
+            and all(np.isfinite(part).all() for part in answer)
+        ):
             log_partition, gradient = map(np.asarray, answer)
-            shapes = log_partition.shape, gradient.shape
-            finite = np.isfinite(log_partition).all() and np.isfinite(gradient).all()
-            if shapes == (rows.shape[:1], rows.shape) and finite:
-                return log_partition, gradient.astype(rows.dtype, copy=False)
+            return log_partition, gradient.astype(rows.dtype, copy=False)
         raise ValueError(
             f"evaluate of normalizer {type(self.own).__name__} must return a tuple of "
             f"log Z {rows.shape[:1]} and its gradient {rows.shape}, both finite, got "
@@ -242,9 +244,20 @@ def _shown(answer):
     """Return what an answer is, in a few words."""
     if not isinstance(answer, tuple):
         return type(answer).__name__
-    parts = [str(np.shape(part)) for part in answer]
+    shapes = [_shape_of(part) for part in answer]
+    if None in shapes:
+        return f"a tuple of {' and '.join(type(part).__name__ for part in answer)}"
     finite = all(np.isfinite(part).all() for part in answer)
-    return f"{' and '.join(parts)}{'' if finite else ', not all finite'}"
+    return f"{' and '.join(map(str, shapes))}{'' if finite else ', not all finite'}"
+
+
+def _shape_of(part):
+    """Return the shape of an array of numbers; None of all else."""
+    try:
+        array = np.asarray(part)
+    except ValueError:  # lists of several lengths
+        return None
+    return array.shape if array.dtype.kind in "fiu" else None
 
 
 def log_of(weights):

@@ -56,7 +56,7 @@ class Side:
         self.mean = self.shares @ vectors
 
     def restart(self, vectors):
-        """Start from the unit rows of ``vectors`` instead, where they are not zero."""
+        """Start from the directions of ``vectors`` (n, d), where they are not zero."""
         length = lengths(vectors)
         given = (length > 0) & self.operator.pulled[:, None]
         np.divide(vectors, length, out=self.vectors, where=given)
@@ -344,7 +344,8 @@ def log_partitions(rows, conditional, workers):
         estimated_logs[start:stop] = logs
         exact_logs[start:stop] = exact.log_partition(x)
 
-    workers.run(block_logs, len(rows), exact.width)
+    width = max(exact.width, conditional.normalizer.width, rows.shape[1])
+    workers.run(block_logs, len(rows), width)
     return estimated_logs, exact_logs
 
 

@@ -119,14 +119,14 @@ def given_once(X):
 
 
 def row_sums(X):
-    """Return the sums of the rows of CSR, in float64."""
+    """Return the sums of the rows of CSR (n, m), in float64, (n,)."""
     ones = np.ones(X.shape[1])
     with np.errstate(over="ignore"):
         return np.concatenate([block @ ones for block in row_blocks_of(X)])
 
 
 def column_sums(X):
-    """Return the sums of the columns of CSR, in float64."""
+    """Return the sums of the columns of CSR (n, m), in float64, (m,)."""
     sums = np.zeros(X.shape[1])
     # Blocks, since entries become float64; in place, since sums may outnumber these.
     for start in range(0, X.nnz, _BLOCK_OF_ENTRIES):

@@ -1,6 +1,7 @@
 """Matrices in files: written in chunks, mapped and not copied."""
 
 import re
+import shutil
 import tracemalloc
 
 import numpy as np
@@ -137,8 +138,15 @@ PAIR = ([0, 1], [1, 0])
          "shape must be two integers of at least 1, got (2, 0)."),
         (chunks_of(PAIR), {"shape": 2}, ValueError,
          "shape must be two integers of at least 1, got 2."),
-        (chunks_of(PAIR, ([0],)), {}, ValueError, "chunks must give tuples of rows, "
-         "columns and weights, or the first two, got 1 parts in chunk 1."),
+        (chunks_of(PAIR, ([0],)), {}, ValueError, "chunks must give rows, columns "
+         "and weights, or the first two, got a tuple of 1 in chunk 1."),
+        (chunks_of(None), {}, ValueError, "the first two, got a NoneType in chunk 0."),
+        (chunks_of(zip("ab", "cd", strict=True)), {}, ValueError, "got a zip in chunk "
+         "0."),
+        (lambda: None, {}, TypeError, "chunks must return an iterable, got NoneType: "
+         "yield chunks."),
+        (chunks_of((np.int64(0), np.int64(1))), {}, ValueError, "chunks must give "
+         "integers as rows, of shape (1,), got int64 of shape () in chunk 0."),
         (chunks_of(([0.0], [1])), {}, ValueError, "chunks must give integers as rows, "
          "of shape (1,), got float64 of shape (1,) in chunk 0."),
         (chunks_of(([0, 1], [1])), {}, ValueError, "chunks must give integers as "
@@ -147,14 +155,16 @@ PAIR = ([0, 1], [1, 0])
          "0 to 1, as shape=(2, 2) says, got 2 to 2 in chunk 1."),
         (chunks_of(([-1], [0])), {}, ValueError, "chunks must give rows from 0 to 1, "
          "as shape=(2, 2) says, got -1 to -1 in chunk 0."),
-        (chunks_of((*PAIR, [1, -1])), {}, ValueError, "chunks must give a finite weight"
-         " of at least 0 for each entry, that float32 can hold, got others in chunk "
+        (chunks_of((*PAIR, [1, -1])), {}, ValueError, "chunks must give finite weights "
+         "of at least 0 that float32 can hold, got -1 to 1 in chunk 0."),
+        (chunks_of((*PAIR, [1, np.nan])), {}, ValueError, "got nan to nan in chunk 0."),
+        (chunks_of((*PAIR, [1, 1e39])), {}, ValueError, "got 1.0 to 1e+39 in chunk 0."),
+        (chunks_of((*PAIR, [1, 1e-50])), {}, ValueError, "got 1e-50 to 1.0 in chunk "
          "0."),
-        (chunks_of((*PAIR, [1, np.nan])), {}, ValueError, "got others in chunk 0."),
-        (chunks_of((*PAIR, [1, 1e39])), {}, ValueError, "got others in chunk 0."),
-        (chunks_of((*PAIR, [1, 1e-50])), {}, ValueError, "got others in chunk 0."),
-        (chunks_of((*PAIR, [1])), {}, ValueError, "got others in chunk 0."),
-        (chunks_of((*PAIR, ["a", "b"])), {}, ValueError, "got others in chunk 0."),
+        (chunks_of((*PAIR, [1])), {}, ValueError, "chunks must give numbers as weights,"
+         " of shape (2,), got int64 of shape (1,) in chunk 0."),
+        (chunks_of((*PAIR, ["a", "b"])), {}, ValueError, "got <U1 of shape (2,) in "
+         "chunk 0."),
     ],
 )  # fmt: skip
 def test_bad_chunks(chunks, options, error, message, tmp_path):
@@ -184,3 +194,12 @@ def test_folders(tmp_path):
     assert (tmp_path / "there" / "kept").read_text() == "precious"
     with pytest.raises(ValueError, match=r"^folder must hold a matrix that .*there'"):
         open_matrix(tmp_path / "there")
+
+
+def test_a_full_disk_is_seen_before_writing(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=31)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    message = "folder needs 32 bytes on its disk, got 31 free."
+    with pytest.raises(OSError, match=re.escape(message)):
+        write_matrix(chunks_of(PAIR), tmp_path / "X", (2, 2))
+    assert not (tmp_path / "X").exists()

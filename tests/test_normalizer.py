@@ -371,6 +371,8 @@ def test_what_callables_return_is_checked(graph):
         (lambda rows: (np.zeros(len(rows)), rows[:, 1:]), r"\(60,\) and \(60, 3\)"),
         (lambda rows: (np.zeros(len(rows)), rows[1:]), r"\(60,\) and \(59, 4\)"),
         (lambda rows: (0.0, rows), r"\(\) and \(60, 4\)"),
+        (lambda rows: (np.zeros(len(rows)), None), "a tuple of ndarray and NoneType"),
+        (lambda rows: ([[1], [1, 2]], rows), "a tuple of list and ndarray"),
         (
             lambda rows: (np.full(len(rows), np.nan), rows),
             r"\(60,\) and \(60, 4\), not all finite",
