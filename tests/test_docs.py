@@ -15,6 +15,9 @@ from skemb import _kernels, datasets, displays, metrics, model_selection
 from skemb._base import BaseEmbedder
 
 ROOT = Path(__file__).parents[1]
+of_the_source_tree = pytest.mark.skipif(
+    not (ROOT / "README.md").is_file(), reason="README and pages are not here"
+)
 OBJECTS = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in (skemb, datasets, displays, metrics, model_selection)
@@ -114,6 +117,7 @@ def test_every_public_name_has_examples():
     assert {name for name, count in counts.items() if count < 2} == set()
 
 
+@of_the_source_tree
 def test_readme_code_runs():
     text = (ROOT / "README.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -122,14 +126,18 @@ def test_readme_code_runs():
         exec(compile(block, "README.md", "exec"), {})
 
 
+@of_the_source_tree
 def test_every_public_name_has_a_page():
     text = (ROOT / "docs" / "api.rst").read_text("utf-8")
     listed = re.findall(r"^   (\w+)$", text, re.MULTILINE)
     assert sorted(listed) == sorted(name.rpartition(".")[2] for name in OBJECTS)
 
 
+@of_the_source_tree
 def test_pages_of_the_documentation_run():
-    for page in sorted((ROOT / "docs").glob("*.rst")):
+    pages = sorted((ROOT / "docs").glob("*.rst"))
+    assert len(pages) > 10
+    for page in pages:
         result = doctest.testfile(str(page), module_relative=False)
         assert result.failed == 0, page.name
 
