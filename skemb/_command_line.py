@@ -25,6 +25,7 @@ from skemb._table_files import (
     write_arrays,
 )
 from skemb._text import TextEmbedder
+from skemb._validation import in_float32
 from skemb.datasets import adjacency_from_edges
 
 _PROGRAM = "python -m skemb"
@@ -256,15 +257,13 @@ def _read_documents(options):
 
 def _in_float32(X):
     """Return a matrix in half the memory, refusing what would not be the same."""
-    with np.errstate(over="ignore"):
-        single = X.astype(np.float32)
-    lost = ~np.isfinite(single.data) | ((single.data == 0) & (X.data != 0))
+    data, lost = in_float32(X.data)
     if lost.any():
         raise ValueError(
             "Weights must be numbers that float32 can hold, from 1e-38 to 3e38 where "
             f"those of the same two are added, got {X.data[lost][0]}: rescale them."
         )
-    return single
+    return sp.csr_array((data, X.indices, X.indptr), shape=X.shape)
 
 
 @contextmanager

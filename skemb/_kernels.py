@@ -599,49 +599,15 @@ def _shares_of(row, contexts, found, weights, log_prior, temperature, shares):
 
 @_jit()
 def sampled_partition(
-    rows,
-    contexts,
-    log_prior,
-    temperature,
-    indptr,
-    indices,
-    data,
-    n_negatives,
-    keys,
-    epoch,
-    seed,
-    chances,
-    keep,
-    other,
-    share,
-    rank_scale,
-    axes,
-    spread,
-    order,
-    from_top,
-    product,
-    logs,
-    out,
+    rows, contexts, log_prior, temperature, known, draws, proposal, logs, out
 ):
     """Write log Z of ``rows`` (b, d) to ``logs`` (b,), as known and drawn contexts say.
 
     Its gradient, times t, is added to ``out`` (b, d); ``contexts`` are (m, d), and
-    ``log_prior`` is (m,). Then come the fields of ``Known``, ``Draws`` and
-    ``Proposal``, which numba 0.60 does not always recognise as such.
+    ``log_prior`` is (m,). Then come ``Known``, ``Draws`` and ``Proposal`` as plain
+    tuples: numba 0.60 does not always recognise named ones that come from Python.
     """
-    known, draws = Known(indptr, indices, data), Draws(n_negatives, keys, epoch, seed)
-    proposal = Proposal(
-        chances,
-        keep,
-        other,
-        share,
-        rank_scale,
-        axes,
-        spread,
-        order,
-        from_top,
-        product,
-    )
+    known, draws, proposal = Known(*known), Draws(*draws), Proposal(*proposal)
     one, n_ends = rows.dtype.type(1), 2 * rows.shape[1]
     dimensions = np.arange(rows.shape[1])
     along = np.empty(rows.shape[1], rows.dtype)
@@ -656,11 +622,11 @@ def sampled_partition(
     found, weights = np.empty(most, np.int64), np.empty(most)
     shares = np.empty(most, rows.dtype)
     for i in range(len(rows)):
-        leaning_share = share
-        if share > 0:
+        leaning_share = proposal.share
+        if leaning_share > 0:
             # Not by BLAS, whose last digit depends on the other rows.
             along[:] = 0
-            _add_weighted(dimensions, rows[i], one, axes, 0, len(along), along)
+            _add_weighted(dimensions, rows[i], one, proposal.axes, 0, len(along), along)
             if not lean(along, proposal, leanings):
                 leaning_share = 0.0
         size = _find_contexts(

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from skemb._validation import in_float32
+
 _PARTS = ("data", "indices", "indptr")
 
 
@@ -152,8 +154,9 @@ def _write(chunks, folder, shape):
     index_dtype = np.dtype(np.int64 if wide else np.int32)
     # A full disk would end the process while it writes to a file that is mapped.
     n_bytes = n_entries * (4 + index_dtype.itemsize) + ends.nbytes
-    if n_bytes > (free := shutil.disk_usage(folder).free):
-        raise OSError(f"folder needs {n_bytes:,} bytes on its disk, got {free:,} free.")
+    room = shutil.disk_usage(folder).free
+    if n_bytes > room:
+        raise OSError(f"folder needs {n_bytes:,} bytes on its disk, got {room:,} free.")
 
     def file_of(part, dtype, n_numbers):
         path = folder / f"{part}.npy"
@@ -205,14 +208,15 @@ def _checked(chunks, shape, symmetric):
                 f"chunks must give numbers as weights, of shape {rows.shape}, got "
                 f"{weights.dtype} of shape {weights.shape} in chunk {number}."
             )
-        if not _are_weights(weights):
+        single, lost = in_float32(weights)
+        if lost.any() or (single < 0).any():
             raise ValueError(
                 "chunks must give finite weights of at least 0 that float32 can hold, "
                 f"got {weights.min()} to {weights.max()} in chunk {number}."
             )
-        kept = weights > 0
+        kept = single > 0
         rows, columns = (part[kept].astype(np.int64) for part in (rows, columns))
-        weights = weights[kept]
+        weights = single[kept]
         if symmetric:
             off = rows != columns
             rows, columns, weights = (
@@ -241,11 +245,3 @@ def _check_indices(name, indices, size, shape, axis, number):
             f"chunks must give {name} from 0 to {shape[axis] - 1}, as shape={shape} "
             f"says, got {indices.min()} to {indices.max()} in chunk {number}."
         )
-
-
-def _are_weights(weights):
-    """Tell whether all are finite and at least 0, and none lost in float32."""
-    with np.errstate(over="ignore"):
-        single = weights.astype(np.float32)
-    lost = (single == 0) & (weights != 0)
-    return bool((np.isfinite(single) & (single >= 0) & ~lost).all())

@@ -124,9 +124,9 @@ class SampledNormalizer:
             self.contexts,
             self._log_prior,
             self.temperature,
-            *known,
-            *draws,
-            *self.proposal,
+            tuple(known),
+            tuple(draws),
+            tuple(self.proposal),
             log_partition,
             gradient,
         )

@@ -374,11 +374,8 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
     logs : ndarray of shape (n_rows, n_best)
         Their log p(context | row), with the normaliser exact.
     """
-    prior, temperature = (
-        conditional.normalizer.prior,
-        conditional.normalizer.temperature,
-    )
-    log_prior = log_of(prior)
+    normalizer = conditional.normalizer
+    log_prior, temperature = log_of(normalizer.prior), normalizer.temperature
     scaled = conditional.contexts / rows.dtype.type(temperature)
     columns = np.full((len(rows), n_best), -1, dtype=np.intp)
     logs = np.empty(columns.shape, dtype=rows.dtype)
@@ -394,5 +391,5 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
         best_columns(scores, columns[start:stop], logs[start:stop])
         logs[start:stop] -= log_partition.astype(logs.dtype)[:, None]
 
-    workers.run(block_best, len(rows), len(prior))
+    workers.run(block_best, len(rows), len(log_prior))
     return columns, logs

@@ -129,11 +129,18 @@ def column_sums(X):
     """Return the sums of the columns of CSR (n, m), in float64, (m,)."""
     sums = np.zeros(X.shape[1])
     # Blocks, since entries become float64; in place, since sums may outnumber these.
-    for start in range(0, X.nnz, _BLOCK_OF_ENTRIES):
-        block = slice(start, min(start + _BLOCK_OF_ENTRIES, X.nnz))
-        with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):
+        for start in range(0, X.nnz, _BLOCK_OF_ENTRIES):
+            block = slice(start, min(start + _BLOCK_OF_ENTRIES, X.nnz))
             np.add.at(sums, X.indices[block], X.data[block].astype(np.float64))
     return sums
+
+
+def in_float32(values):
+    """Return an array in float32, and which of its numbers that cannot hold."""
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    return single, ~np.isfinite(single) | ((single == 0) & (values != 0))
 
 
 def row_blocks_of(X):
