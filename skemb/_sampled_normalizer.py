@@ -8,6 +8,9 @@ from skemb._normalizer import log_of
 # Of the adaptive sampler: the share of draws that look at the row, and the scale of
 # ranks as a share of the contexts. Chosen by the variance of Z on three kinds of data.
 _ADAPTIVE_SHARE, _RANK_SCALE = 0.75, 0.03
+# What counts as far out along an axis, as a share of the furthest: a number that the
+# coordinates of contexts in a regular pattern do not stand at.
+_FAR = 0.618
 
 
 def sampled_normalizer_of(sampler, prior, strength, temperature, n_negatives):
@@ -40,8 +43,9 @@ class SampledNormalizer:
     are made after Rendle & Freudenthaler (2014) and Chen et al. (2018) instead: by an
     axis f with chance ∝ |x_f| σ_f, σ_f the contexts' standard deviation along it, and a
     rank r with chance ∝ exp(-r / scale) among the contexts sorted along it, counted
-    from the end where x points. Axes are the principal ones of the contexts, so that
-    nothing depends on the basis; they and the ranks are found once an epoch.
+    from the end where x points. Axes are the principal ones of the contexts, and each
+    points to where the first context far out on it lies, so that nothing depends on the
+    basis; they and the ranks are found once an epoch.
     """
 
     def __init__(self, prior, temperature, n_negatives, proposal, *, adaptive=False):
@@ -88,6 +92,7 @@ class SampledNormalizer:
         centered -= centered.mean(axis=0)
         axes = np.ascontiguousarray(np.linalg.eigh(centered.T @ centered)[1])
         centered = centered @ axes
+        _orient(axes, centered)
         n_components = centered.shape[1]
         order = np.empty((n_components, len(counting)), dtype=np.int32)
         rank_scale = max(_RANK_SCALE * len(counting), 1.0)
@@ -131,3 +136,17 @@ class SampledNormalizer:
             gradient,
         )
         return log_partition, gradient
+
+
+def _orient(axes, along):
+    """Choose the signs of ``axes`` (d, d), columns, by what lies along them, in place.
+
+    Each points to the first context that is far out on it; ``along`` (m, d), the
+    contexts' coordinates, turn with them. The furthest context would leave the sign to
+    rounding where contexts lie as far on both ends, and so would the sign of a sum.
+    """
+    size = np.abs(along)
+    first = (size > _FAR * size.max(axis=0)).argmax(axis=0)
+    signs = np.where(along[first, np.arange(len(axes))] < 0, -1, 1).astype(axes.dtype)
+    axes *= signs
+    along *= signs

@@ -106,8 +106,8 @@ def test_same_bytes_wherever_arrays_lie_in_memory(embedder, X, rng):
         {"n_gaussians": 1},
         {"n_gaussians": 6},
         {"normalizer": "exact"},
-        # The adaptive sampler draws others as axes change their sign.
         {"normalizer": "sampled", "sampler": "uniform"},
+        {"normalizer": "sampled", "sampler": "adaptive"},
     ],
 )
 def test_principal_axes_turn_all_vectors_alike(embedder, kind, X, rows):

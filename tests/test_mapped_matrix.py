@@ -122,6 +122,78 @@ def test_a_mapped_graph_is_not_copied(large):
         assert peak_of(lambda: embedder.transform(large)) < n_bytes / 6
 
 
+def test_entries_are_sorted_and_those_of_one_place_stay_in_order(
+    tmp_path, rng, monkeypatch
+):
+    shape = (12, 9)
+    rows = np.concatenate([rng.integers(0, 12, 60), np.full(40, 7)])
+    entries = np.stack([rows, rng.integers(0, 9, 100)])
+    weights = rng.random(100).astype(np.float32)
+    chunks = [(*entries[:, k : k + 25], weights[k : k + 25]) for k in range(0, 100, 25)]
+    order = np.lexsort((entries[1], entries[0]))
+    assert len(np.unique(entries, axis=1).T) < 90
+    for n_entries in (1, 5, 30, 2**18):
+        monkeypatch.setattr("skemb._mapped_matrix._SORTED_AT_ONCE", n_entries)
+        X = write_matrix(chunks_of(*chunks), tmp_path / str(n_entries), shape)
+        np.testing.assert_array_equal(X.indices, entries[1, order])
+        np.testing.assert_array_equal(X.data, weights[order])
+        np.testing.assert_array_equal(np.diff(X.indptr), np.bincount(rows, None, 12))
+
+
+IN_PLACE = ["sum", "max", "min", "count_nonzero", "sort_indices", "sum_duplicates"]
+
+
+@pytest.mark.parametrize("method", [*IN_PLACE, "tocsc", "sorted_indices"])
+def test_methods_of_scipy(method, tmp_path):
+    chunks = [([1, 0, 1], [2, 1, 0], [3, 1, 2]), ([0], [0], [5])]
+    X = write_matrix(chunks_of(*chunks), tmp_path / "once", (2, 3))
+    in_memory = sp.csr_array(X.toarray())
+    got, expected = (getattr(Y, method)() for Y in (X, in_memory))
+    if sp.issparse(got):
+        got, expected = got.toarray(), expected.toarray()
+    np.testing.assert_array_equal(got, expected)
+    twice = write_matrix(chunks_of(*chunks, *chunks), tmp_path / "twice", (2, 3)).copy()
+    getattr(twice, method)()
+    assert (twice.sum(), twice.max(), twice.nnz) == (22, 10, 4)
+
+
+def test_opening_does_not_read_whether_rows_are_sorted(tmp_path):
+    write_matrix(chunks_of(([0, 0], [2, 1])), tmp_path / "X", (1, 3))
+    np.save(tmp_path / "X" / "indices.npy", np.array([2, 1], dtype=np.int32))
+    assert open_matrix(tmp_path / "X").has_sorted_indices
+
+
+def test_memory_of_rows_that_are_long_or_many(tmp_path):
+    def write(name, shape, n_chunks):
+        def chunks():
+            for k in range(n_chunks):
+                of_chunk = np.random.default_rng(k)
+                yield tuple(of_chunk.integers(0, n, 10_000) for n in shape)
+
+        return peak_of(lambda: write_matrix(chunks, tmp_path / name, shape))
+
+    assert write("many", (1000, 10**9), 100) < 8 * 10**6
+    assert write("long", (1, 10**9), 100) < 3.2 * 8 * 10**6
+
+
+def test_columns_without_end(tmp_path):
+    X = write_matrix(
+        chunks_of(([1, 0, 1], [2**62, 3, 7])), tmp_path / "X", (2, 2**63 - 1)
+    )
+    assert (X.shape, X.indices.tolist()) == ((2, 2**63 - 1), [3, 7, 2**62])
+
+
+def masked(numbers):
+    """Return an array of which the last number is masked."""
+    return np.ma.masked_array(numbers, [*[False] * (len(numbers) - 1), True])
+
+
+def test_masks_without_effect(tmp_path):
+    rows = np.ma.masked_array([0, 1], [False, False])
+    X = write_matrix(chunks_of((rows, [1, 0])), tmp_path / "X", (2, 2))
+    np.testing.assert_array_equal(X.toarray(), [[0, 1], [1, 0]])
+
+
 PAIR = ([0, 1], [1, 0])
 
 
@@ -133,18 +205,44 @@ PAIR = ([0, 1], [1, 0])
         (chunks_of(PAIR), {"shape": (2, 3), "symmetric": True}, ValueError,
          "shape must be square if symmetric=True, got (2, 3)."),
         (chunks_of(PAIR), {"shape": (2,)}, ValueError,
-         "shape must be two integers of at least 1, got (2,)."),
+         "shape must be two integers of at least 1 and less than 2**63, got (2,)."),
         (chunks_of(PAIR), {"shape": (2, 0)}, ValueError,
-         "shape must be two integers of at least 1, got (2, 0)."),
+         "shape must be two integers of at least 1 and less than 2**63, got (2, 0)."),
         (chunks_of(PAIR), {"shape": 2}, ValueError,
-         "shape must be two integers of at least 1, got 2."),
+         "shape must be two integers of at least 1 and less than 2**63, got 2."),
+        (chunks_of(PAIR), {"shape": (True, 5)}, ValueError, "got (True, 5)."),
+        (chunks_of(PAIR), {"shape": (2, 5.0)}, ValueError, "got (2, 5.0)."),
+        (chunks_of(PAIR), {"shape": {2, 5}}, ValueError, "2**63, got {2, 5}."),
+        (chunks_of(PAIR), {"shape": np.array(2)}, ValueError, "got array(2)."),
+        (chunks_of(PAIR), {"shape": [[1], [2, 3]]}, ValueError, "got [[1], [2, 3]]."),
+        (chunks_of(PAIR), {"shape": (2, 2**63)}, ValueError, "shape must be two "
+         "integers of at least 1 and less than 2**63, got (2, 9223372036854775808)."),
         (chunks_of(PAIR, ([0],)), {}, ValueError, "chunks must give rows, columns "
          "and weights, or the first two, got a tuple of 1 in chunk 1."),
         (chunks_of(None), {}, ValueError, "the first two, got a NoneType in chunk 0."),
         (chunks_of(zip("ab", "cd", strict=True)), {}, ValueError, "got a zip in chunk "
          "0."),
-        (lambda: None, {}, TypeError, "chunks must return an iterable, got NoneType: "
-         "yield chunks."),
+        (chunks_of(np.array(5)), {}, ValueError, "got a ndarray of shape () in chunk "
+         "0."),
+        (chunks_of(PAIR, sp.eye_array(2, format="csr")), {}, ValueError, "chunks must "
+         "give rows, columns and weights, or the first two, got a csr_array of shape "
+         "(2, 2) in chunk 1: give row, col and data of its tocoo()."),
+        (lambda: None, {}, TypeError, "chunks must return an iterable over chunks, got "
+         "NoneType: yield chunks."),
+        (lambda: sp.eye_array(2, format="csr"), {}, TypeError, "chunks must return an "
+         "iterable over chunks, got csr_array: yield chunks."),
+        (chunks_of(PAIR, ([[0], [0, 1]], [0, 1])), {}, ValueError, "chunks must give "
+         "rows as an array of one dimension, got a list of others of several lengths "
+         "in chunk 1."),
+        (chunks_of((masked([0, 1]), [1, 0])), {}, ValueError, "chunks must give rows "
+         "without a mask, got 1 masked of 2 in chunk 0: leave such entries out of "
+         "rows, columns and weights."),
+        (chunks_of(([1, 0], masked([0, 1]), [1, 1])), {}, ValueError, "chunks must "
+         "give columns without a mask, got 1 masked of 2 in chunk 0: leave such "
+         "entries out of rows, columns and weights."),
+        (chunks_of(PAIR, (*PAIR, masked([1.0, 2.0]))), {}, ValueError, "chunks must "
+         "give weights without a mask, got 1 masked of 2 in chunk 1: leave such "
+         "entries out of rows, columns and weights."),
         (chunks_of((np.int64(0), np.int64(1))), {}, ValueError, "chunks must give "
          "integers as rows, of shape (1,), got int64 of shape () in chunk 0."),
         (chunks_of(([0.0], [1])), {}, ValueError, "chunks must give integers as rows, "
@@ -194,6 +292,24 @@ def test_folders(tmp_path):
     assert (tmp_path / "there" / "kept").read_text() == "precious"
     with pytest.raises(ValueError, match=r"^folder must hold a matrix that .*there'"):
         open_matrix(tmp_path / "there")
+
+
+@pytest.mark.parametrize("folder", [None, 3, b"X"])
+def test_folders_that_are_no_paths(folder):
+    message = (
+        "folder must be a str or path that says where the files are, got "
+        f"{type(folder).__name__}."
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        write_matrix(chunks_of(PAIR), folder, (2, 2))
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        open_matrix(folder)
+
+
+def test_rows_that_no_disk_can_hold(tmp_path):
+    with pytest.raises(OSError, match=r"^folder needs 36,\S+ bytes on its disk, got "):
+        write_matrix(chunks_of(PAIR), tmp_path / "X", (2**62, 2))
+    assert not (tmp_path / "X").exists()
 
 
 def test_a_full_disk_is_seen_before_writing(tmp_path, monkeypatch):

@@ -271,33 +271,45 @@ def test_precisions_draw_alike(sampler, contexts, prior, strength):
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_adaptive_chances_do_not_depend_on_the_basis(contexts, prior, strength, rng):
-    # Which contexts are drawn may: axes have no sign of their own.
-    turn = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_adaptive_draws_do_not_depend_on_the_basis(
+    mirrored, contexts, prior, strength, rng
+):
+    if mirrored:
+        # As much lies on one end of each axis as on the other.
+        contexts = np.vstack([contexts[:15], -contexts[:15]])
+        prior = np.full(N_CONTEXTS, 1 / N_CONTEXTS)
     rows = reference.unit(rng.standard_normal((300, N_COMPONENTS)))
-    chances = []
-    for axes in (np.eye(4), turn):
-        normalizer = started("adaptive", prior, strength, contexts, n_negatives=1)
-        normalizer.rotate(axes)
-        updated(normalizer, contexts @ axes)
-        chances.append(chances_by_context(normalizer, rows @ axes, contexts @ axes))
-    both = ~np.isnan(chances).any(axis=0)
-    assert both.sum() > 200
-    np.testing.assert_allclose(chances[0][both], chances[1][both], rtol=1e-9)
+    known = nothing_known(300, float)
+    normalizer = started("adaptive", prior, strength, contexts)
+    expected, slopes = normalizer.evaluate(rows, known, numbered(300))
+    turns = [np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(5)]
+    for axes in (*turns, -np.eye(4), np.eye(4)[::-1], np.diag([1, -1, 1, -1])):
+        normalizer = started("adaptive", prior, strength, contexts @ axes)
+        got, turned = normalizer.evaluate(rows @ axes, known, numbered(300))
+        np.testing.assert_allclose(got, expected, atol=1e-11)
+        np.testing.assert_allclose(turned @ axes.T, slopes, atol=1e-11)
 
 
-def chances_by_context(normalizer, rows, contexts):
-    """Return with which chance rows draw contexts, (n, m); NaN of those not drawn."""
-    chances = np.full((len(rows), len(contexts)), np.nan)
-    for key in range(10):
-        keys = np.full(len(rows), key, dtype=np.uint64)
-        known = nothing_known(len(rows), rows.dtype)
-        log_z, drawn = normalizer.evaluate(rows, known, keys)
-        context = (drawn @ contexts.T).argmax(axis=1)
-        exponent = (rows * contexts[context]).sum(axis=1) / TEMPERATURE
-        chance = normalizer.prior[context] * np.exp(exponent - log_z)
-        chances[np.arange(len(rows)), context] = chance
-    return chances
+@pytest.mark.filterwarnings(ZEROS)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("n_components", [1, 4, 12, 100])
+@pytest.mark.parametrize(
+    ("embedder", "data"),
+    [(GraphEmbedder(), "graph"), (BipartiteEmbedder(), "interactions")],
+)
+def test_principal_axes_keep_cosines(embedder, data, n_components, sampler, request):
+    # In float32 other contexts may be drawn: those that lie alike change their ranks.
+    X = request.getfixturevalue(data)
+    embedder = clone(embedder).set_params(
+        n_components=n_components, max_iter=10, normalizer="sampled", sampler=sampler
+    )
+    for seed in range(3):
+        Z, turned = (
+            embedder.set_params(random_state=seed, principal_axes=axes).fit_transform(X)
+            for axes in (False, True)
+        )
+        np.testing.assert_allclose(turned @ turned.T, Z @ Z.T, atol=1e-11)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
