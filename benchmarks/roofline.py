@@ -142,8 +142,8 @@ def evaluation_work(normalizer, rows, known=None, keys=None):
     return 2 * rows.nbytes, 2 * rows.size * n_columns
 
 
-def moments_work(normalizer, contexts, prior):
-    n_columns = contexts.shape[1] + (normalizer.width if normalizer.width > 1 else 0)
+def moments_work(centers, contexts, prior):
+    n_columns = contexts.shape[1] + (0 if centers is None else len(centers))
     return contexts.nbytes, 2 * contexts.size * n_columns
 
 
@@ -159,7 +159,7 @@ PARTS = {
     "sparse product": (_operators, "add_neighbors", product_work),
     "normaliser": (GaussianNormalizer, "evaluate", evaluation_work),
     "exponentials": (_normalizer, "exponentials", exponentials_work),
-    "moments": (GaussianNormalizer, "_block_moments", moments_work),
+    "moments": (_normalizer, "_moments", moments_work),
     "step": (_trainer, "sphere_step", step_work),
 }
 

@@ -20,7 +20,7 @@ from skemb._normalizer import (
     ExactNormalizer,
     gaussian_or_exact,
 )
-from skemb._operators import SparseOperator
+from skemb._operators import operator_of, transposed
 from skemb._parallel import Workers
 from skemb._progress import Progress
 from skemb._sampled_normalizer import sampled_normalizer_of
@@ -32,7 +32,13 @@ from skemb._trainer import (
     random_vectors,
     train,
 )
-from skemb._validation import check_start, column_sums, row_sums, warn_exact
+from skemb._validation import (
+    check_start,
+    column_sums,
+    is_dask_array,
+    row_sums,
+    warn_exact,
+)
 
 
 class BaseEmbedder(
@@ -62,6 +68,8 @@ class BaseEmbedder(
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    # Whether fits go over the rows of Dask arrays where these are; others compute them.
+    _goes_over_dask = False
     # Tasks of ``_training_data`` that may take as long as epochs do.
     _n_preparations = 0
 
@@ -89,17 +97,17 @@ class BaseEmbedder(
     def _warn(self, sides):
         """Warn of vectors that could not be trained."""
 
-    def _fit_temperature(self, data, pulls):
+    def _fit_temperature(self, data, pulls, workers):
         return self.temperature
 
     def _fit(self, X, y):
         """Learn the vectors of rows and contexts; return the training data."""
-        with all_or_nothing(self), Workers(self.n_jobs) as workers:
+        with all_or_nothing(self), self._workers(X) as workers:
             progress = Progress(self, X, y, self._n_preparations)
             data = self._training_data(X, progress, workers)
             random_state = check_random_state(self.random_state)
             pulls = self._pulls(data, workers)
-            temperature = self._fit_temperature(data, pulls)
+            temperature = self._fit_temperature(data, pulls, workers)
             sides, start = self._start(data, pulls, temperature, random_state, workers)
 
             def attributes(losses):
@@ -120,12 +128,29 @@ class BaseEmbedder(
             if self.principal_axes:
                 axes = principal_axes(self._fitted_vectors(data)[0])
                 for side in sides:
-                    side.rotate(axes)
+                    side.rotate(axes, workers)
                 fitted = attributes(losses)
                 vars(self).update(fitted)
             progress.close(fitted)
             self._warn(sides)
         return data
+
+    def _workers(self, X):
+        """Return what goes over the rows of X: threads, or workers of Dask."""
+        if not self._goes_over_dask or not is_dask_array(X):
+            return Workers(self.n_jobs)
+        from skemb._dask import DaskWorkers
+
+        return DaskWorkers(self._part_rows(X))
+
+    def _part_rows(self, X):
+        """Return how many rows a part of a Dask array takes."""
+        from skemb._dask import part_rows_of
+
+        fitted = getattr(self, "_conditional", None)
+        if fitted is not None and is_dask_array(fitted.source):
+            return part_rows_of(fitted.source)
+        return part_rows_of(X)
 
     def _start(self, data, pulls, temperature, random_state, workers):
         """Return the sides at their first vectors, and what kind of start that is."""
@@ -135,15 +160,16 @@ class BaseEmbedder(
         sides = []
         for operator, strength in pulls:
             shape = (operator.shape[0], self.n_components)
-            vectors = random_vectors(shape, dtype, random_state)
+            vectors = random_vectors(shape, dtype, random_state, workers)
             normalizer = self._make_normalizer(strength, temperature, dtype)
-            sides.append(Side(operator, normalizer, vectors))
+            sides.append(Side(operator, normalizer, vectors, workers))
         if self.normalizer == "exact":
             warn_exact([side.operator.shape for side in sides], self.n_components)
         for side, vectors in zip(sides, given, strict=False):
-            side.restart(vectors)
+            side.restart(vectors, workers)
         if len(given) == 1 and len(sides) == 2:
-            sides[1].restart(pull_of(sides[1].operator, sides[0].vectors, workers))
+            spread = pull_of(sides[1].operator, sides[0].vectors, workers)
+            sides[1].restart(spread, workers)
         start = "given" if given else self.init
         if start == "propagated":
             propagate(sides, workers)
@@ -197,8 +223,8 @@ class BaseEmbedder(
 def two_sided_pulls(X):
     """Return the pulls of rows on columns and of columns on rows, both in one step."""
     rows, columns = row_sums(X), column_sums(X)
-    of_rows = SparseOperator(X, (columns > 0).astype(np.float64))
-    of_columns = SparseOperator(X.T.tocsr(), (rows > 0).astype(np.float64))
+    of_rows = operator_of(X, (columns > 0).astype(np.float64))
+    of_columns = operator_of(transposed(X), (rows > 0).astype(np.float64))
     return [(of_rows, rows), (of_columns, columns)]
 
 

@@ -1,6 +1,7 @@
 """Rows and columns of an interaction matrix as unit vectors."""
 
 from collections import namedtuple
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from skemb._validation import (
     check_items_left,
     check_n_items,
     column_sums,
-    row_blocks_of,
+    in_memory,
 )
 
 
@@ -37,17 +38,22 @@ class Recommendations(namedtuple("Recommendations", ["columns", "scores"])):
     column_names = None
 
 
-def mutual_information(X, rows, columns):
+def mutual_information(X, rows, columns, workers):
     """Return Σ_ij p_ij log(p_ij / (p_i p_j)) in nats; p is the CSR matrix X / sum.
 
     ``rows`` and ``columns`` are the sums of those of X.
     """
     total = rows.sum() or 1.0
-    joint = 0.0
-    for block in row_blocks_of(X):
-        block.sum_duplicates()
-        joint += entr(block.data.astype(np.float64) / total).sum()
-    return entr(rows / total).sum() + entr(columns / total).sum() - joint
+    of_block = partial(_entropies, total)
+    of_rows, joint = workers.sum(of_block, (rows, X), X.nnz // X.shape[0])
+    return float(of_rows + entr(columns / total).sum() - joint)
+
+
+def _entropies(total, rows, X):
+    """Return Σ -p log p over rows by their sums, and over places of CSR, a copy."""
+    X.sum_duplicates()
+    joint = entr(X.data.astype(np.float64) / total)
+    return entr(rows / total).sum(), joint.sum()
 
 
 class BipartiteEmbedder(RowEmbedder):
@@ -237,6 +243,7 @@ class BipartiteEmbedder(RowEmbedder):
             *RowEmbedder._parameter_constraints["temperature"],
         ],
     }
+    _goes_over_dask = True
     _n_steps = 5
 
     def __init__(
@@ -276,14 +283,14 @@ class BipartiteEmbedder(RowEmbedder):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _fit_temperature(self, data, pulls):
+    def _fit_temperature(self, data, pulls, workers):
         if self.temperature != "auto":
             return self.temperature
         (_, rows), (_, columns) = pulls
         # The lower t, the further unit vectors can tell p(j | i) from p_j; what they
         # have to tell is, in the mean, the mutual information. The factor is one for
         # many data sets (benchmarks/bipartite_parameters.py), and best on few.
-        information = max(mutual_information(data, rows, columns), 0.1)
+        information = max(mutual_information(data, rows, columns, workers), 0.1)
         return float(np.clip(0.8 / information, 0.1, 1))
 
     def _pulls(self, data, workers):
@@ -334,14 +341,14 @@ class BipartiteEmbedder(RowEmbedder):
             columns left.
         """
         check_is_fitted(self, "n_iter_")
-        affinity = self._check_rows(X, reset=False)
+        affinity = self._check_rows(in_memory(X), reset=False)
         check_n_items(n_items, affinity.shape[1])
         excluded = affinity if exclude_known else affinity[:, :0]
         popularity = log_of(self.column_popularity_).astype(affinity.dtype)
         with Workers(self.n_jobs) as workers:
-            rows, _ = self._embed(affinity, self._conditional, workers)
+            rows, _, conditional = self._embed(affinity, workers)
             columns, scores = best_contexts(
-                rows, excluded, popularity, self._conditional, n_items, workers
+                rows, excluded, popularity, conditional, n_items, workers
             )
         check_items_left(columns, n_items)
         recommendations = Recommendations(columns, scores)

@@ -12,6 +12,7 @@ from skemb._validation import (
     check_not_graph,
     check_positive,
     check_square,
+    in_memory,
     warn_normalizer,
 )
 
@@ -121,9 +122,9 @@ def _sample_vectors(embedder, X, sample_size, random_state, workers):
         vectors = embedder.embedding_ if of_rows else embedder._vectors
         rows = vectors[_sample(len(vectors), sample_size, random_state)]
     elif hasattr(embedder, "embedding_"):
-        X = embedder._check_rows(X, reset=False)
+        X = embedder._check_rows(in_memory(X), reset=False)
         X = X[_sample(X.shape[0], sample_size, random_state)]
-        rows, _ = embedder._embed(X, embedder._conditional, workers)
+        rows, _, _ = embedder._embed(X, workers)
     else:
         raise ValueError(
             f"X must be None with {type(embedder).__name__}, whose rows are means and "

@@ -15,6 +15,7 @@ from skemb._trainer import (
     conditional_of,
     known_log_prior,
     log_likelihood,
+    pull_of,
     read_through,
 )
 from skemb._validation import warn_alone, warn_zero_means
@@ -76,13 +77,8 @@ class FeatureEmbedder(BaseEmbedder):
         weights /= weights.max() or 1
         operator = SparseOperator(counts, weights)
         source = vectors * weights.astype(vectors.dtype)[:, None]
-        means = np.empty((counts.shape[0], vectors.shape[1]), dtype=vectors.dtype)
-
-        def block_means(start, stop):
-            means[start:stop] = operator.rows(source, start, stop)
-
         with Workers(self.n_jobs) as workers:
-            workers.run(block_means, *means.shape)
+            means = pull_of(operator, source, workers)
         warn_zero_means(operator.pulled, self._rows, self._kind)
         return means
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from skemb._compat import Interval
-from skemb._operators import WalkOperator
+from skemb._operators import WalkOperator, transposed
 from skemb._row_embedder import RowEmbedder
 from skemb._validation import (
     check_node_order,
@@ -183,6 +183,7 @@ class GraphEmbedder(RowEmbedder):
         "walk_length": [Interval(Integral, 1, None, closed="left")],
         "symmetric": ["boolean"],
     }
+    _goes_over_dask = True
 
     def __init__(
         self,
@@ -241,7 +242,7 @@ class GraphEmbedder(RowEmbedder):
             strength = np.where(known, np.maximum(columns, least), 0)
             return [(WalkOperator(X, known, self.walk_length, workers), strength)]
         forward = WalkOperator(X, columns > 0, self.walk_length, workers)
-        backward = WalkOperator(X.T.tocsr(), rows > 0, self.walk_length, workers)
+        backward = WalkOperator(transposed(X), rows > 0, self.walk_length, workers)
         return [(forward, rows), (backward, columns)]
 
     def __sklearn_tags__(self):

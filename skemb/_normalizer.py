@@ -19,6 +19,7 @@ The classes are made of a prior and a temperature, and of what they take beyond 
 """
 
 import copy
+from functools import partial
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class ExactNormalizer:
 
     def update(self, contexts, workers, share=1.0):
         """Keep a copy of the contexts: those of a graph are its rows, which move."""
-        self.contexts = contexts[self._counting]
+        self.contexts = np.asarray(contexts[self._counting])
         self._scaled_contexts = self.contexts / contexts.dtype.type(self.temperature)
 
     def rotate(self, axes):
@@ -118,7 +119,7 @@ class GaussianNormalizer:
         self._seeds = random_state.choice(
             counting, self.n_gaussians, replace=self.n_gaussians > len(counting)
         )
-        self.centers = contexts[:0]
+        self.centers = np.empty((0, contexts.shape[1]), dtype=contexts.dtype)
 
     def update(self, contexts, workers, share=1.0):
         """Take one k-means step from the last centres, then the moments, in O(n d²)."""
@@ -127,19 +128,11 @@ class GaussianNormalizer:
             joining = contexts[self._seeds[len(self.centers) : n_centers]]
             self.centers = np.concatenate([self.centers, joining])
             self.width = len(self.centers)
-        n_components = contexts.shape[1]
-        weights = np.zeros(self.width)
-        sums = np.zeros((self.width, n_components))
-        second = np.zeros((n_components, n_components))
-
-        def moments(start, stop):
-            return self._block_moments(contexts[start:stop], self.prior[start:stop])
-
-        width = max(n_components, self.width)
-        for block in workers.map(moments, len(contexts), width):
-            for total, partial in zip((weights, sums, second), block, strict=True):
-                total += partial
-
+        weights, sums, second = workers.sum(
+            partial(_moments, self.centers),
+            (contexts, self.prior),
+            max(contexts.shape[1], self.width),
+        )
         means = sums / np.where(weights > 0, weights, 1)[:, None]
         covariance = second - (means * weights[:, None]).T @ means
         self.log_weights = log_of(weights.astype(contexts.dtype))
@@ -148,18 +141,6 @@ class GaussianNormalizer:
         self.stretch = (covariance / self.temperature).astype(contexts.dtype)
         if self.centers is not None:
             self.centers = self._moved_centers(sums)
-
-    def _block_moments(self, contexts, prior):
-        """Return the weights (K,), sums (K, d) and second moment (d, d) of a block."""
-        scaled = contexts * np.sqrt(prior)[:, None]
-        second = scaled.T @ scaled
-        if self.centers is None:
-            return prior.sum(), prior @ contexts, second
-        weights = np.zeros(self.width, dtype=contexts.dtype)
-        sums = np.zeros(self.centers.shape, dtype=contexts.dtype)
-        labels = (contexts @ self.centers.T).argmax(axis=1)
-        add_by_label(contexts, prior, labels, weights, sums)
-        return weights, sums, second
 
     def rotate(self, axes):
         """Turn the centres."""
@@ -184,6 +165,22 @@ class GaussianNormalizer:
         # The product with a single mean would take as long as that with the stretch.
         gradient += self.means if self.width == 1 else terms @ self.means / total
         return log_partition, gradient
+
+
+def _moments(centers, contexts, prior):
+    """Return the weights (K,), sums (K, d) and second moment (d, d) of contexts.
+
+    Each goes to the nearest of the ``centers`` (K, d); all to one if these are None.
+    """
+    scaled = contexts * np.sqrt(prior)[:, None]
+    second = scaled.T @ scaled
+    if centers is None:
+        return prior.sum(keepdims=True), (prior @ contexts)[None], second
+    weights = np.zeros(len(centers), dtype=contexts.dtype)
+    sums = np.zeros(centers.shape, dtype=contexts.dtype)
+    labels = (contexts @ centers.T).argmax(axis=1)
+    add_by_label(contexts, prior, labels, weights, sums)
+    return weights, sums, second
 
 
 class CheckedNormalizer:

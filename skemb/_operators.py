@@ -10,15 +10,63 @@ The trainer asks of an operator
   it, and ``pulled`` (n_rows,): where it is positive. The other rows stay zero;
 - ``propagate(contexts, workers)``: the source that rows read from. It is ``contexts``
   itself or shares no memory with it, and lasts until the next call;
-- ``rows(source, start, stop)``: one block of P @ contexts, read from that source;
-- ``known(start, stop)``: the contexts that a block of rows names itself.
+- ``pulls(source)``: P @ contexts, read from that source by blocks of rows: ``Pulls``,
+  which ask for
+
+  - ``rows(source, start, stop)``: one block of P @ contexts;
+  - ``known(start, stop)``: the contexts that a block of rows names itself.
 """
+
+from functools import singledispatch
 
 import numpy as np
 import scipy.sparse as sp
 
 from skemb._kernels import Known, add_neighbors, nothing_known
 from skemb._parallel import row_blocks
+
+
+class Pulls:
+    """The rows of P @ contexts, none of which is computed before it is asked for.
+
+    Slices are as lazy.
+    """
+
+    def __init__(self, operator, source, start=0, stop=None):
+        self.operator, self.source = operator, source
+        self.start = start
+        self.stop = operator.shape[0] if stop is None else stop
+
+    def __len__(self):
+        return self.stop - self.start
+
+    def __getitem__(self, rows):
+        start, stop, _ = rows.indices(len(self))
+        return Pulls(self.operator, self.source, self.start + start, self.start + stop)
+
+    def rows(self):
+        """Return the rows."""
+        return self.operator.rows(self.source, self.start, self.stop)
+
+    def known(self):
+        """Return the contexts that the rows name themselves."""
+        return self.operator.known(self.start, self.stop)
+
+    def add_to(self, out):
+        """Add the rows to ``out``."""
+        self.operator.add_rows(self.source, self.start, out)
+
+
+@singledispatch
+def transposed(affinity):
+    """Return the transpose of CSR, in CSR."""
+    return affinity.T.tocsr()
+
+
+@singledispatch
+def operator_of(affinity, mass):
+    """Return the operator D⁻¹ A of CSR affinities A, with D_ii = Σ_j A_ij mass_j."""
+    return SparseOperator(affinity, mass)
 
 
 class _Product:
@@ -34,6 +82,10 @@ class _Product:
         """Add A ``source`` to ``out``, which holds the rows from ``start`` on."""
         A = self.affinity
         add_neighbors(A.indptr, A.indices, A.data, self.scale, source, start, out)
+
+    def pulls(self, source):
+        """Return the rows of A ``source``."""
+        return Pulls(self, source)
 
 
 class SparseOperator(_Product):
@@ -77,7 +129,7 @@ class SparseOperator(_Product):
         return Known(A.indptr[start : stop + 1], A.indices, A.data)
 
 
-class WalkOperator(SparseOperator):
+class WalkOperator:
     """Mean of the contexts met on walks of 1 to ``walk_length`` steps over a graph.
 
     P = D⁻¹ A S with S = I + T + ... + T^(walk_length - 1), T the row-normalised A and D
@@ -86,15 +138,22 @@ class WalkOperator(SparseOperator):
     """
 
     def __init__(self, affinity, known, walk_length, workers):
-        self._hop = SparseOperator(affinity, np.ones(affinity.shape[1]))
+        self._hop = operator_of(affinity, np.ones(affinity.shape[1]))
         self._n_hops = walk_length - 1
         self._scratch = [None, None]
         mass = self.propagate(known.astype(np.float64)[:, None], workers)
-        super().__init__(affinity, mass.ravel().copy())
+        self._last = operator_of(affinity, workers.fetched(mass).ravel().copy())
+        self.shape, self.dtype = self._last.shape, self._last.dtype
+        self.mass = self._last.mass
+        self.strength, self.pulled = self._last.strength, self._last.pulled
 
     def propagate(self, contexts, workers):
         """Return S @ contexts."""
         return _walks(self._hop, contexts, self._n_hops, self._scratch, workers)
+
+    def pulls(self, source):
+        """Return the rows of D⁻¹ A ``source``."""
+        return self._last.pulls(source)
 
 
 def _walks(hop, contexts, n_hops, scratch, workers):
@@ -102,27 +161,22 @@ def _walks(hop, contexts, n_hops, scratch, workers):
 
     ``scratch`` is a list of two arrays or None, which are used in turn.
     """
-    source = contexts
+    source, shape = contexts, contexts.shape
     for turn in range(n_hops):
-        target = scratch[turn % 2] = _like(
-            scratch[turn % 2], contexts.shape, contexts.dtype
+        target = scratch[turn % 2] = workers.empty(
+            shape, contexts.dtype, scratch[turn % 2]
         )
-
-        def add_hop(start, stop, source=source, target=target):
-            target[start:stop] = contexts[start:stop]
-            hop.add_rows(source, start, target[start:stop])
-
-        workers.run(add_hop, *contexts.shape)
-        source = target
+        source, _ = workers.fill(
+            target, _add_hop, (contexts, hop.pulls(source)), shape[1]
+        )
     return source
 
 
-def _like(scratch, shape, dtype):
-    """Return ``scratch`` if it is of that shape and dtype, else a new array."""
-    # Fresh pages for every epoch would cost as much as the products themselves.
-    if scratch is None or (scratch.shape, scratch.dtype) != (shape, dtype):
-        return np.empty(shape, dtype=dtype)
-    return scratch
+def _add_hop(contexts, pulls, out):
+    """Write the contexts and what they pull to ``out``."""
+    out[:] = contexts
+    pulls.add_to(out)
+    return ()
 
 
 def normalized_blocks(X, n_nodes):
@@ -164,12 +218,14 @@ class AttributedWalkOperator(SparseOperator):
 
     def propagate(self, contexts, workers):
         """Return what is met from each node on, above the weighted attributes."""
-        source = self._source = _like(self._source, contexts.shape, contexts.dtype)
+        source = self._source = workers.empty(
+            contexts.shape, contexts.dtype, self._source
+        )
         np.multiply(contexts, self.weights[:, None].astype(contexts.dtype), out=source)
         if self.walk_length == 1:
             return source
         shape = (self._hop.shape[0], contexts.shape[1])
-        met = self._met = _like(self._met, shape, contexts.dtype)
+        met = self._met = workers.empty(shape, contexts.dtype, self._met)
 
         def meet(start, stop):
             met[start:stop] = 0
@@ -244,7 +300,7 @@ class CooccurrenceOperator(SparseOperator):
         """Return the mean context of each row of X and, below them, the contexts."""
         X, n_rows = self._averaged, self._averaged.shape[0]
         shape = (n_rows + len(contexts), contexts.shape[1])
-        source = self._scratch = _like(self._scratch, shape, contexts.dtype)
+        source = self._scratch = workers.empty(shape, contexts.dtype, self._scratch)
         source[n_rows:] = contexts
         scale = self._row_scale
 

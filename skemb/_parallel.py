@@ -4,23 +4,41 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from operator import itemgetter
 
+import numpy as np
 from joblib import effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
 # A block's widest array holds about this many numbers, so that it stays in cache.
 _BLOCK_SIZE = 2**18
+# Rows of a span. Sums are taken within spans first and then over these, so that rows
+# that begin and end with a span can be summed elsewhere to the same bytes.
+SPAN = 2**16
 
 
 def row_blocks(n_rows, width):
     """Cut ``n_rows`` rows of ``width`` numbers into (start, stop) pairs.
 
     The cuts depend on nothing but the two arguments: sums over blocks, added in
-    order, are then the same for every number of threads.
+    order, are then the same for every number of threads. None crosses a span.
     """
     block_rows = min(max(_BLOCK_SIZE // max(width, 1), 32), 4096)
-    for start in range(0, n_rows, block_rows):
-        yield start, min(start + block_rows, n_rows)
+    for span in range(0, n_rows, SPAN):
+        end = min(span + SPAN, n_rows)
+        for start in range(span, end, block_rows):
+            yield start, min(start + block_rows, end)
+
+
+def added(terms):
+    """Return the sums of tuples of numbers and arrays, place by place, in float64."""
+    terms = iter(terms)
+    sums = [np.array(term, dtype=np.float64) for term in next(terms)]
+    for others in terms:
+        for total, other in zip(sums, others, strict=True):
+            np.add(total, other, out=total)
+    return sums
 
 
 class _SingleThreadedBlas:
@@ -65,7 +83,11 @@ _single_threaded_blas = _SingleThreadedBlas()
 
 
 class Workers:
-    """Threads that run a function over blocks of rows, as a context manager."""
+    """Threads that run a function over blocks of rows, as a context manager.
+
+    ``sum`` and ``fill`` take arrays of equally many rows, or whatever else can be
+    sliced by rows, and functions that know nothing but the blocks they are given.
+    """
 
     def __init__(self, n_jobs=None):
         self.n_jobs = effective_n_jobs(n_jobs)
@@ -111,3 +133,47 @@ class Workers:
         """Call ``function(start, stop)`` on every block for its effect alone."""
         for _ in self.map(function, n_rows, width):
             pass
+
+    def span_sums(self, function, arrays, width):
+        """Yield for each span the sums of the tuples ``function(*blocks)``."""
+
+        def of_block(start, stop):
+            return start // SPAN, function(*(array[start:stop] for array in arrays))
+
+        results = self.map(of_block, len(arrays[0]), width)
+        for _, group in groupby(results, key=itemgetter(0)):
+            yield added(terms for _, terms in group)
+
+    def sum(self, function, arrays, width):
+        """Return the sums over all rows of the tuples ``function(*blocks)``."""
+        return added(self.span_sums(function, arrays, width))
+
+    def fill(self, out, function, arrays, width):
+        """Let ``function(*blocks, block of out)`` fill ``out``, of as many rows.
+
+        Return what is filled, and the sums of the tuples that it returns.
+        """
+        return out, self.sum(function, (*arrays, out), width)
+
+    def empty(self, shape, dtype, reused=None):
+        """Return an array to fill: ``reused`` if it is of that shape and dtype."""
+        # Fresh pages for every epoch would cost as much as what is written to them.
+        if reused is None or (reused.shape, reused.dtype) != (shape, dtype):
+            return np.empty(shape, dtype=dtype)
+        return reused
+
+    def built(self, function, shape, dtype):
+        """Return the array whose rows are ``function(start, stop)``, from a span on."""
+        return function(0, shape[0])
+
+    def readable(self, array):
+        """Return an array as functions over rows can read it."""
+        return np.asarray(array)
+
+    def fetched(self, array):
+        """Return an array of numpy."""
+        return np.asarray(array)
+
+    def offered(self, array):
+        """Return an array as users get it."""
+        return array

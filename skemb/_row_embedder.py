@@ -6,10 +6,9 @@ from sklearn.utils.validation import check_is_fitted
 from skemb._base import BaseEmbedder
 from skemb._compat import fit_context
 from skemb._normalizer import log_of
-from skemb._operators import SparseOperator
-from skemb._parallel import Workers
+from skemb._operators import operator_of
 from skemb._trainer import conditional_of, embed, log_likelihood
-from skemb._validation import check_affinity, warn_empty_rows
+from skemb._validation import check_affinity, is_dask_array, warn_empty_rows
 
 
 class RowEmbedder(BaseEmbedder):
@@ -52,13 +51,22 @@ class RowEmbedder(BaseEmbedder):
         return self._check_rows(X, reset=True)
 
     def _check_rows(self, X, *, reset):
-        """Return rows of X as CSR that operators take, of fit or of another batch."""
-        return check_affinity(self, X, reset=reset)
+        """Return rows of X as operators take them, of fit or of another batch."""
+        if not self._goes_over_dask or not is_dask_array(X):
+            return check_affinity(self, X, reset=reset)
+        from skemb._dask import check_parts
+
+        return check_parts(self, X, self._part_rows(X), reset=reset)
 
     def _attributes(self, sides, data, losses, workers):
         conditional = conditional_of(sides, self.mean_penalty, workers)
+        embedding = embed(sides[0].operator, conditional, self._n_steps, workers)
+        conditional = conditional._replace(
+            contexts=workers.offered(conditional.contexts),
+            source=workers.offered(conditional.source),
+        )
         return {
-            "embedding_": self._embed(data, conditional, workers)[0],
+            "embedding_": workers.offered(embedding),
             "context_embedding_": conditional.contexts,
             "log_prior_": log_of(conditional.normalizer.prior),
             "loss_curve_": np.array(losses),
@@ -72,10 +80,16 @@ class RowEmbedder(BaseEmbedder):
     def _warn(self, sides):
         warn_empty_rows(sides[0].operator.pulled)
 
-    def _embed(self, affinity, conditional, workers):
-        """Return the embedding of rows of affinities, and their operator."""
-        operator = SparseOperator(affinity, conditional.mass)
-        return embed(operator, conditional, self._n_steps, workers), operator
+    def _embed(self, affinity, workers):
+        """Return the embedding of rows, their operator, and what it was read from."""
+        fitted = self._conditional
+        conditional = fitted._replace(
+            contexts=workers.readable(fitted.contexts),
+            source=workers.readable(fitted.source),
+        )
+        operator = operator_of(affinity, conditional.mass)
+        embedding = embed(operator, conditional, self._n_steps, workers)
+        return embedding, operator, conditional
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None):
@@ -122,9 +136,10 @@ class RowEmbedder(BaseEmbedder):
             If X has another width than in fit, or negative or non-finite entries.
         """
         check_is_fitted(self, "n_iter_")
-        affinity = self._check_rows(X, reset=False)
-        with Workers(self.n_jobs) as workers:
-            embedding, operator = self._embed(affinity, self._conditional, workers)
+        with self._workers(X) as workers:
+            affinity = self._check_rows(X, reset=False)
+            embedding, operator, _ = self._embed(affinity, workers)
+            embedding = workers.offered(embedding)
         warn_empty_rows(operator.pulled)
         return embedding
 
@@ -184,8 +199,8 @@ class RowEmbedder(BaseEmbedder):
     def _score_rows(self, X):
         """Return the log likelihood of each row and whether it has affinities."""
         check_is_fitted(self, "n_iter_")
-        affinity = self._check_rows(X, reset=False)
-        with Workers(self.n_jobs) as workers:
-            embedding, operator = self._embed(affinity, self._conditional, workers)
-            out = log_likelihood(embedding, operator, self._conditional, workers)
+        with self._workers(X) as workers:
+            affinity = self._check_rows(X, reset=False)
+            embedding, operator, conditional = self._embed(affinity, workers)
+            out = log_likelihood(embedding, operator, conditional, workers)
         return out, operator.pulled

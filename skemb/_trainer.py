@@ -11,6 +11,7 @@ in no mean.
 """
 
 import copy
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from skemb._normalizer import (
     log_sum_exp,
     log_terms,
 )
+from skemb._parallel import SPAN
 
 # The first step from a given start mends a rough one and keeps a good one; from a
 # random start it forgets where it stood.
@@ -42,25 +44,32 @@ class Side:
         Normaliser of these vectors where they are the contexts.
     vectors : ndarray of shape (n_vectors, n_components)
         Where they start; unit vectors, taken over and changed.
+    workers : Workers
+        Threads.
     """
 
-    def __init__(self, operator, normalizer, vectors):
+    def __init__(self, operator, normalizer, vectors, workers):
         self.operator = operator
         self.normalizer = normalizer
-        vectors[~operator.pulled] = 0
-        self.vectors = vectors
         self._spare = None
         # Weights of a mean over the rows that have affinities.
         n_pulled = max(np.count_nonzero(operator.pulled), 1)
         self.shares = operator.pulled.astype(vectors.dtype) / n_pulled
-        self.mean = self.shares @ vectors
+        self.vectors, (self.mean,) = workers.fill(
+            vectors, _pulled_alone, (self.shares, vectors), vectors.shape[1]
+        )
 
-    def restart(self, vectors):
-        """Start from the directions of ``vectors`` (n, d), where they are not zero."""
-        length = lengths(vectors)
-        given = (length > 0) & self.operator.pulled[:, None]
-        np.divide(vectors, length, out=self.vectors, where=given)
-        self.mean = self.shares @ self.vectors
+    def restart(self, vectors, workers, center=0):
+        """Start from the directions of ``vectors`` (n, d) less the ``center`` (d,).
+
+        Where that is zero, vectors stay.
+        """
+        self.vectors, (self.mean,) = workers.fill(
+            self.vectors,
+            partial(_directions, center),
+            (self.shares, vectors, self.vectors),
+            vectors.shape[1],
+        )
 
     def step(self, contexts, length, mean_penalty, workers):
         """Move along the gradient by ``length``; return the loss before the step."""
@@ -68,50 +77,77 @@ class Side:
         dtype = self.vectors.dtype
         source = self.operator.propagate(contexts.vectors, workers)
         penalty = (mean_penalty * self.mean).astype(dtype)
-        step = dtype.type(length)
-        out = self._target(source)
-
-        def block_step(start, stop):
-            rows, moved = self.vectors[start:stop], out[start:stop]
-            pull = self.operator.rows(source, start, stop)
-            known = self.operator.known(start, stop)
-            keys = np.arange(start, stop, dtype=np.uint64)
-            log_partition, repulsion = contexts.normalizer.evaluate(rows, known, keys)
-            attraction = np.empty(len(rows), dtype=dtype)
-            sphere_step(rows, pull, repulsion, penalty, step, moved, attraction)
-            shares = self.shares[start:stop]
-            return shares @ (log_partition - attraction / temperature), shares @ moved
-
-        width = max(contexts.normalizer.width, self.vectors.shape[1])
         loss = mean_penalty / (2 * temperature) * float(self.mean @ self.mean)
-        mean = np.zeros(self.vectors.shape[1])
-        for block_loss, block_mean in workers.map(block_step, len(self.vectors), width):
-            loss += block_loss
-            mean += block_mean
-        self.mean = mean
-        if out is not self.vectors:
-            self.vectors, self._spare = out, self.vectors
-        return loss
+        before, target = self.vectors, self.vectors
+        # In place, unless rows are still read by others.
+        if source is before:
+            target = workers.empty(before.shape, dtype, self._spare)
+            self._spare = before
+        self.vectors, (entropy, self.mean) = workers.fill(
+            target,
+            partial(_move, contexts.normalizer, penalty, dtype.type(length)),
+            (self.operator.pulls(source), before, self.shares),
+            max(contexts.normalizer.width, before.shape[1]),
+        )
+        return loss + float(entropy)
 
-    def rotate(self, axes):
+    def rotate(self, axes, workers):
         """Take the axes, columns of an orthogonal (d, d), as new coordinates."""
         axes = axes.astype(self.vectors.dtype)
-        self.vectors = unit(self.vectors @ axes)
-        self.mean = self.shares @ self.vectors
+        self.vectors, (self.mean,) = workers.fill(
+            self.vectors,
+            partial(_turned, axes),
+            (self.shares, self.vectors),
+            len(axes),
+        )
         self.normalizer.rotate(axes)
-
-    def _target(self, source):
-        """Return where to write: in place, unless rows are still read by others."""
-        if source is not self.vectors:
-            return self.vectors
-        if self._spare is None:
-            self._spare = np.empty_like(self.vectors)
-        return self._spare
 
     def mean_log_prior(self, contexts, workers):
         """Return mean_i Σ_j P_ij log p_j, the constant part of the objective."""
         log_prior = known_log_prior(contexts.normalizer.prior)
-        return self.shares @ pull_of(self.operator, log_prior, workers).ravel()
+        source = self.operator.propagate(log_prior, workers)
+        pulls = self.operator.pulls(source)
+        return float(workers.sum(_mean_of_pulls, (self.shares, pulls), 1)[0][0])
+
+
+def _pulled_alone(shares, vectors, out):
+    """Write vectors, zero where nothing pulls, to ``out``; return their mean."""
+    out[:] = vectors
+    out[shares == 0] = 0
+    return (shares @ out,)
+
+
+def _directions(center, shares, vectors, before, out):
+    """Write the directions of vectors less the center to ``out``; return their mean.
+
+    Where there is none it is what was before.
+    """
+    vectors = vectors - np.asarray(center, dtype=vectors.dtype)
+    out[:] = before
+    length = lengths(vectors)
+    given = (length > 0) & (shares > 0)[:, None]
+    np.divide(vectors, length, out=out, where=given)
+    return (shares @ out,)
+
+
+def _move(normalizer, penalty, step, pulls, rows, shares, out):
+    """Write rows, moved by a step, to ``out``; return their part of loss and mean."""
+    keys = np.arange(pulls.start, pulls.stop, dtype=np.uint64)
+    log_partition, repulsion = normalizer.evaluate(rows, pulls.known(), keys)
+    attraction = np.empty(len(rows), dtype=rows.dtype)
+    sphere_step(rows, pulls.rows(), repulsion, penalty, step, out, attraction)
+    loss = log_partition - attraction / normalizer.temperature
+    return shares @ loss, shares @ out
+
+
+def _turned(axes, shares, vectors, out):
+    """Write vectors in other coordinates to ``out``; return their mean."""
+    out[:] = unit(vectors @ axes)
+    return (shares @ out,)
+
+
+def _mean_of_pulls(shares, pulls):
+    return (shares @ pulls.rows(),)
 
 
 class Conditional(NamedTuple):
@@ -135,20 +171,30 @@ def known_log_prior(prior):
 def pull_of(operator, contexts, workers):
     """Return P @ contexts for all rows."""
     source = operator.propagate(contexts, workers)
-    out = np.empty((operator.shape[0], contexts.shape[1]), dtype=contexts.dtype)
-
-    def block_pull(start, stop):
-        out[start:stop] = operator.rows(source, start, stop)
-
-    workers.run(block_pull, *out.shape)
-    return out
+    shape = (operator.shape[0], contexts.shape[1])
+    out = workers.empty(shape, contexts.dtype)
+    return workers.fill(out, _write_pulls, (operator.pulls(source),), shape[1])[0]
 
 
-def random_vectors(shape, dtype, random_state):
+def _write_pulls(pulls, out):
+    out[:] = pulls.rows()
+    return ()
+
+
+def random_vectors(shape, dtype, random_state, workers):
     """Draw unit vectors, the same up to rounding for every floating dtype."""
-    generator = np.random.default_rng(random_state.randint(np.iinfo(np.int32).max))
-    normal = generator.standard_normal(shape, dtype=np.float32)
-    return unit(normal.astype(dtype, copy=False))
+    seed = random_state.randint(np.iinfo(np.int32).max)
+    return workers.built(partial(_random_rows, seed, shape[1], dtype), shape, dtype)
+
+
+def _random_rows(seed, n_components, dtype, start, stop):
+    """Return rows ``start`` to ``stop`` of random vectors, from the start of a span."""
+    vectors = np.empty((stop - start, n_components), dtype=dtype)
+    for first in range(0, len(vectors), SPAN):
+        rows = vectors[first : first + SPAN]
+        generator = np.random.default_rng([seed, (start + first) // SPAN])
+        rows[:] = generator.standard_normal(rows.shape, dtype=np.float32)
+    return unit(vectors)
 
 
 def unit(vectors):
@@ -182,15 +228,33 @@ def propagate(sides, workers):
     """
     pairs = list(zip(sides, reversed(sides), strict=True))
     # With the random vectors among the sums, what is alike does not start as one.
-    sums = [_RANDOM_SHARE * side.vectors for side in sides]
+    sums = [_plus(None, _RANDOM_SHARE, side.vectors, workers) for side in sides]
     for _ in range(_N_HOPS):
         for place, (rows, contexts) in enumerate(pairs):
             spread = pull_of(rows.operator, contexts.vectors, workers)
-            spread -= rows.shares @ spread
-            rows.restart(spread)
-            sums[place] += rows.vectors
+            width = spread.shape[1]
+            (center,) = workers.sum(_weighted_sum, (rows.shares, spread), width)
+            rows.restart(spread, workers, center)
+            sums[place] = _plus(sums[place], 1, rows.vectors, workers)
     for side, vectors in zip(sides, sums, strict=True):
-        side.restart(vectors)
+        side.restart(vectors, workers)
+
+
+def _weighted_sum(shares, vectors):
+    return (shares @ vectors,)
+
+
+def _plus(total, factor, vectors, workers):
+    """Return ``total``, None for zero, plus a factor times the vectors."""
+    out = workers.empty(vectors.shape, vectors.dtype, total)
+    arrays = (vectors,) if total is None else (vectors, total)
+    return workers.fill(out, partial(_scaled_sum, factor), arrays, vectors.shape[1])[0]
+
+
+def _scaled_sum(factor, vectors, *totals_and_out):
+    *totals, out = totals_and_out
+    np.add(factor * vectors, totals[0] if totals else 0, out=out)
+    return ()
 
 
 def train(sides, *, mean_penalty, max_iter, tol, start, workers, monitor):
@@ -269,8 +333,9 @@ def read_through(operator, contexts, prior, workers):
 
     The contexts last until it propagates again.
     """
+    log_prior = operator.propagate(known_log_prior(prior), workers)
     # A copy, for the contexts are propagated next.
-    log_prior = operator.propagate(known_log_prior(prior), workers).copy()
+    log_prior = workers.fetched(log_prior).copy()
     return operator.propagate(contexts, workers), log_prior
 
 
@@ -282,26 +347,37 @@ def embed(operator, conditional, n_steps, workers):
     a step length to choose; with several it does for most rows unless t is well below
     1/8. Costs ``n_steps`` evaluations of the normaliser for each row.
     """
-    normalizer = conditional.normalizer
-    dtype, n_components = conditional.contexts.dtype, conditional.contexts.shape[1]
-    out = np.empty((operator.shape[0], n_components), dtype=dtype)
-    curvature = dtype.type(conditional.curvature)
+    normalizer, source = conditional.normalizer, conditional.source
+    dtype, n_components = source.dtype, source.shape[1]
+    descend = partial(
+        _descend,
+        normalizer,
+        conditional.center,
+        conditional.penalty,
+        dtype.type(conditional.curvature),
+        n_steps,
+    )
+    return workers.fill(
+        workers.empty((operator.shape[0], n_components), dtype),
+        descend,
+        (operator.pulls(source), operator.pulled),
+        max(normalizer.width, n_components),
+    )[0]
 
-    def block_embed(start, stop):
-        pull = operator.rows(conditional.source, start, stop)
-        rows = unit(pull - conditional.center)
-        rows[~rows.any(axis=1)] = 1 / np.sqrt(n_components)
-        known = operator.known(start, stop)
-        for step in range(n_steps):
-            # Draws that all rows share, for a row is the same in any batch.
-            keys = np.full(len(rows), step, dtype=np.uint64)
-            _, repulsion = normalizer.evaluate(rows, known, keys)
-            fixed_point_step(rows, pull, repulsion, conditional.penalty, curvature)
-        rows[~operator.pulled[start:stop]] = 0
-        out[start:stop] = rows
 
-    workers.run(block_embed, len(out), max(normalizer.width, n_components))
-    return out
+def _descend(normalizer, center, penalty, curvature, n_steps, pulls, pulled, rows):
+    """Write to ``rows`` (b, d) where they end after so many steps."""
+    pull, known = pulls.rows(), pulls.known()
+    np.subtract(pull, center, out=rows)
+    unit(rows)
+    rows[~rows.any(axis=1)] = 1 / np.sqrt(rows.shape[1])
+    for step in range(n_steps):
+        # Draws that all rows share, for a row is the same in any batch.
+        keys = np.full(len(rows), step, dtype=np.uint64)
+        _, repulsion = normalizer.evaluate(rows, known, keys)
+        fixed_point_step(rows, pull, repulsion, penalty, curvature)
+    rows[~pulled] = 0
+    return ()
 
 
 def exact_normalizer_of(conditional, workers):
@@ -316,19 +392,23 @@ def exact_normalizer_of(conditional, workers):
 def log_likelihood(rows, operator, conditional, workers):
     """Return Σ_j P_ij log p(j | i) of each row, with the normaliser exact, (n,)."""
     exact = exact_normalizer_of(conditional, workers)
-    out = np.empty(len(rows))
+    pulls = operator.pulls(conditional.source), operator.pulls(conditional.log_prior)
+    out, _ = workers.fill(
+        workers.empty((len(rows),), np.dtype(np.float64)),
+        partial(_likelihood, exact),
+        (rows, operator.pulled, *pulls),
+        max(exact.width, rows.shape[1]),
+    )
+    return workers.fetched(out)
 
-    def block_likelihood(start, stop):
-        x = rows[start:stop]
-        pull = operator.rows(conditional.source, start, stop)
-        attraction = np.einsum("ij,ij->i", x, pull) / exact.temperature
-        expected_log_prior = operator.rows(conditional.log_prior, start, stop).ravel()
-        log_partition = exact.log_partition(x)
-        out[start:stop] = attraction + expected_log_prior - log_partition
 
-    workers.run(block_likelihood, len(rows), max(exact.width, rows.shape[1]))
-    out[~operator.pulled] = 0
-    return out
+def _likelihood(exact, rows, pulled, pulls, expected_log_priors, out):
+    """Write the log likelihoods of rows (b, d) to ``out`` (b,)."""
+    attraction = np.einsum("ij,ij->i", rows, pulls.rows()) / exact.temperature
+    out[:] = attraction + expected_log_priors.rows().ravel()
+    out -= exact.log_partition(rows)
+    out[~pulled] = 0
+    return ()
 
 
 def log_partitions(rows, conditional, workers):

@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
+from functools import singledispatch
 from numbers import Integral, Real
 
 import numpy as np
@@ -28,7 +29,7 @@ def check_affinity(estimator, X, *, reset):
     try:
         X = validate_data(
             estimator,
-            _widened(X),
+            _widened(in_memory(X)),
             reset=reset,
             accept_sparse="csr",
             order="C",
@@ -43,15 +44,73 @@ def check_affinity(estimator, X, *, reset):
             "Names belong outside it, in the order of its rows and columns; "
             "TextEmbedder takes documents."
         ) from error
+    X = _in_range(X)
+    check_sums(X, reset=reset)
+    return X
+
+
+def check_block(X, dtype):
+    """Return a block of a Dask array as CSR of non-negative floats."""
+    X = check_array(
+        _widened(X),
+        accept_sparse="csr",
+        order="C",
+        dtype=dtype,
+        ensure_non_negative=True,
+        ensure_min_samples=0,
+        input_name="X",
+    )
+    return _in_range(X)
+
+
+def _in_range(X):
+    """Return X as CSR whose entries stand in its columns."""
     if not sp.issparse(X):
-        X = sp.csr_array(X)
-    elif X.nnz and not 0 <= X.indices.min() <= X.indices.max() < X.shape[1]:
+        return sp.csr_array(X)
+    if X.nnz and not 0 <= X.indices.min() <= X.indices.max() < X.shape[1]:
         raise ValueError(
             f"X must have column indices from 0 to {X.shape[1] - 1}, got "
             f"{X.indices.min()} to {X.indices.max()}: build it with its true shape."
         )
-    _check_sums(X, reset=reset)
     return X
+
+
+def is_dask_array(X):
+    """Tell arrays of Dask, which is not imported for it."""
+    dask_array = sys.modules.get("dask.array")
+    return dask_array is not None and isinstance(X, dask_array.Array)
+
+
+def in_memory(X):
+    """Return X, computed if it is a Dask array."""
+    return X.compute() if is_dask_array(X) else X
+
+
+def check_chunks(X):
+    """Refuse Dask arrays that are no matrices, or whose chunks have unknown sizes."""
+    if X.ndim != 2:
+        raise ValueError(
+            f"X must have two dimensions, got a Dask array of shape {X.shape}."
+        )
+    if np.isnan(X.shape).any() or 0 in X.shape:
+        raise ValueError(
+            f"X must be a Dask array of known shape and not empty, got {X.shape}: "
+            "X.compute_chunk_sizes() finds what is not known."
+        )
+
+
+def check_width(estimator, X, *, reset):
+    """Remember the width of X in fit, and refuse another one later."""
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+
+
+def check_normalizer_of_parts(estimator):
+    """Refuse normalisers that need more of a row than a part of X has."""
+    if estimator.normalizer not in ("gaussian", "exact"):
+        raise ValueError(
+            'normalizer must be "gaussian" or "exact" where X is a Dask array, got '
+            f"{estimator.normalizer!r}: set one of these, or pass X.compute()."
+        )
 
 
 def check_not_graph(X, name="X"):
@@ -64,7 +123,7 @@ def check_not_graph(X, name="X"):
         )
 
 
-def _check_sums(X, *, reset):
+def check_sums(X, *, reset):
     """Refuse weights that lose their meaning when rows are divided by their sums."""
     least, most = np.finfo(X.dtype).tiny, np.finfo(X.dtype).max / 1e6
     sums = row_sums(X)
@@ -118,6 +177,7 @@ def given_once(X):
     return X
 
 
+@singledispatch
 def row_sums(X):
     """Return the sums of the rows of CSR (n, m), in float64, (n,)."""
     ones = np.ones(X.shape[1])
@@ -125,15 +185,21 @@ def row_sums(X):
         return np.concatenate([block @ ones for block in row_blocks_of(X)])
 
 
+@singledispatch
 def column_sums(X):
     """Return the sums of the columns of CSR (n, m), in float64, (m,)."""
     sums = np.zeros(X.shape[1])
+    add_column_sums(X, sums)
+    return sums
+
+
+def add_column_sums(X, sums):
+    """Add the sums of the columns of CSR (n, m) to ``sums`` (m,), in float64."""
     # Blocks, since entries become float64; in place, since sums may outnumber these.
     with np.errstate(over="ignore"):
         for start in range(0, X.nnz, _BLOCK_OF_ENTRIES):
             block = slice(start, min(start + _BLOCK_OF_ENTRIES, X.nnz))
             np.add.at(sums, X.indices[block], X.data[block].astype(np.float64))
-    return sums
 
 
 def in_float32(values):

@@ -50,9 +50,9 @@ BELOW = {
     "_row_embedder": {
         "_base",
         "_compat",
+        "_dask",
         "_normalizer",
         "_operators",
-        "_parallel",
         "_trainer",
         "_validation",
     },
@@ -67,6 +67,7 @@ BELOW = {
     },
     "_base": {
         "_compat",
+        "_dask",
         "_normalizer",
         "_operators",
         "_parallel",
@@ -75,6 +76,7 @@ BELOW = {
         "_trainer",
         "_validation",
     },
+    "_dask": {"_operators", "_parallel", "_validation"},
     "_corpus": {"_validation"},
     "_windows": {"_kernels"},
     "_progress": set(),
@@ -96,7 +98,7 @@ BELOW = {
     },
     "_table_files": set(),
     "__main__": {"_command_line"},
-    "_trainer": {"_kernels", "_normalizer"},
+    "_trainer": {"_kernels", "_normalizer", "_parallel"},
     "_normalizer": {"_kernels"},
     "_sampled_normalizer": {"_kernels", "_normalizer"},
     "_operators": {"_kernels", "_parallel"},
@@ -130,6 +132,8 @@ KNOWS_SCIKIT_LEARN = {
 
 # What is optional, and where it may be imported: when it is asked for, not before.
 INSIDE_FUNCTIONS = {"displays": {"matplotlib"}, "_table_files": {"pyarrow"}}
+# A module of the package that is made for something optional is itself imported so.
+MADE_FOR = {"_dask": {"dask"}}
 
 
 def imported(module):
@@ -170,12 +174,16 @@ def test_compiled_functions_are_in_one_file():
 
 
 def test_nothing_optional_is_imported():
-    optional = {"pandas", "networkx", "matplotlib", "polars", "pyarrow", "rich"}
+    packages = {"pandas", "networkx", "matplotlib", "polars", "pyarrow", "rich"}
+    packages |= {"dask", "distributed"}
+    modules = {f"skemb.{module}" for module in MADE_FOR}
     for module in BELOW:
-        tops = {name.split(".")[0] for name in imported(module)}
-        assert tops & optional <= INSIDE_FUNCTIONS.get(module, set()), module
-        if tops & optional:
-            tree = ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
-            for node in tree.body:
-                if isinstance(node, ast.Import | ast.ImportFrom):
-                    assert not any(name in ast.unparse(node) for name in optional)
+        used = {name.split(".")[0] for name in imported(module)} & packages
+        made_for = MADE_FOR.get(module, set())
+        assert used <= INSIDE_FUNCTIONS.get(module, set()) | made_for, module
+        tree = ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = set(ast.unparse(node).replace(",", " ").split())
+                tops = {name.split(".")[0] for name in names}
+                assert not (tops & packages - made_for | names & modules), module

@@ -106,8 +106,9 @@ def test_rows_do_not_depend_on_the_block(graph, rng):
     contexts = rng.standard_normal((60, 5))
     with Workers() as workers:
         source = operator.propagate(contexts, workers)
-    whole = operator.rows(source, 0, 60)
-    parts = [operator.rows(source, start, start + 20) for start in (0, 20, 40)]
+    pulls = operator.pulls(source)
+    whole = pulls.rows()
+    parts = [pulls[start : start + 20].rows() for start in (0, 20, 40)]
     np.testing.assert_array_equal(whole, np.vstack(parts))
 
 

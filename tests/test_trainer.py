@@ -6,6 +6,7 @@ import reference
 
 from skemb import BipartiteEmbedder, GraphEmbedder
 from skemb._normalizer import GaussianNormalizer
+from skemb._parallel import Workers
 from skemb._trainer import random_vectors, unit
 
 TEMPERATURE = 0.5
@@ -14,7 +15,7 @@ TEMPERATURE = 0.5
 def start_of(graph, seed, n_components):
     """Return the random start that fit draws, zero where a row has no affinity."""
     shape = (graph.shape[0], n_components)
-    X = random_vectors(shape, np.float64, np.random.RandomState(seed))
+    X = random_vectors(shape, np.float64, np.random.RandomState(seed), Workers())
     return X * (graph.sum(axis=1) > 0)[:, None]
 
 
@@ -62,7 +63,8 @@ def train_two_sides(A, P, Q, power, n_components, max_iter, init="random"):
     row_prior, column_prior = prior_of(rows, power), prior_of(columns, power)
     random_state = np.random.RandomState(5)
     X, Y = (
-        random_vectors((n, n_components), np.float64, random_state) for n in A.shape
+        random_vectors((n, n_components), np.float64, random_state, Workers())
+        for n in A.shape
     )
     X, Y = X * (rows > 0)[:, None], Y * (columns > 0)[:, None]
     if init == "propagated":
@@ -261,7 +263,7 @@ def test_score_is_the_exact_log_likelihood(directed_graph):
 def test_random_start_is_the_same_in_both_precisions():
     for shape in [(500, 7), (40, 1)]:
         single, double = (
-            random_vectors(shape, dtype, np.random.RandomState(0))
+            random_vectors(shape, dtype, np.random.RandomState(0), Workers())
             for dtype in (np.float32, np.float64)
         )
         assert single.dtype == np.float32

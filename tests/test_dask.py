@@ -1,0 +1,343 @@
+"""Fits over Dask arrays: the bytes of one machine, whatever the parts and workers."""
+
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
+
+from skemb import BipartiteEmbedder, CooccurrenceEmbedder, GraphEmbedder
+from skemb._parallel import SPAN
+from skemb._trainer import Side
+
+dask = pytest.importorskip("dask")
+da = pytest.importorskip("dask.array")
+
+N_NODES = SPAN + 5000
+
+
+def ring(n_nodes, dtype=np.float32):
+    """Return a graph of neighbours near and far, some of its nodes isolated."""
+    rng = np.random.default_rng(0)
+    heads = np.arange(0, n_nodes - 50)
+    far = rng.integers(0, n_nodes - 50, len(heads))
+    tails = np.concatenate([(heads + 1) % len(heads), far])
+    edges = np.concatenate([heads, heads]), tails
+    weights = rng.random(len(tails)).astype(dtype) + dtype(0.5)
+    A = sp.coo_array((weights, edges), shape=(n_nodes, n_nodes)).tocsr()
+    return (A + A.T).tocsr()
+
+
+@pytest.fixture(autouse=True)
+def small_blocks():
+    """Leave blocks as they are: workers would not know of others."""
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return ring(N_NODES)
+
+
+@pytest.fixture(scope="module")
+def interactions():
+    """Return rows and columns of two parts each, some with the same entry twice."""
+    rng = np.random.default_rng(1)
+    shape = SPAN + 3000, SPAN + 1000
+    columns = rng.integers(0, shape[1], 3 * shape[0])
+    columns[3:6] = columns[3]
+    indptr = np.arange(0, len(columns) + 1, 3)
+    data = rng.random(len(columns), dtype=np.float32)
+    return sp.csr_array((data, columns, indptr), shape=shape)
+
+
+def in_chunks(X, rows, columns=None, convert=lambda block: block):
+    """Return a Dask array of blocks of X."""
+    columns = columns or X.shape[1]
+    sizes = zip(X.shape, (rows, columns), strict=True)
+    pairs = [list(pairwise([*range(0, n, size), n])) for n, size in sizes]
+    return da.block(
+        [
+            [
+                da.from_delayed(
+                    dask.delayed(convert(X[top:bottom, left:right])),
+                    (bottom - top, right - left),
+                    X.dtype,
+                    meta=sp.csr_array((0, 0), dtype=X.dtype),
+                )
+                for left, right in pairs[1]
+            ]
+            for top, bottom in pairs[0]
+        ]
+    )
+
+
+def assert_same_fit(got, expected):
+    attributes = {name for name in vars(expected) if name.endswith("_")}
+    assert {name for name in vars(got) if name.endswith("_")} == attributes
+    for name in attributes:
+        value = getattr(got, name)
+        assert type(value) is type(getattr(expected, name))
+        np.testing.assert_array_equal(value, getattr(expected, name), err_msg=name)
+
+
+quiet = pytest.mark.filterwarnings("ignore:.*have no affinity to any context")
+
+
+@quiet
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"walk_length": 1, "init": "propagated"},
+        {"walk_length": 2, "n_gaussians": 5, "context_power": 0.5},
+        {"walk_length": 1, "symmetric": False, "mean_penalty": 0.3},
+        {"walk_length": 2, "symmetric": False, "principal_axes": True},
+    ],
+)
+def test_bytes_of_a_graph(graph, parameters):
+    embedder = GraphEmbedder(4, max_iter=2, random_state=0, **parameters)
+    local = embedder.fit(graph)
+    expected = vars(local).copy()
+    assert_same_fit(embedder.fit(in_chunks(graph, 50_000)), _with(local, expected))
+
+
+def _with(estimator, attributes):
+    """Return an estimator of that class with those attributes."""
+    other = type(estimator).__new__(type(estimator))
+    vars(other).update(attributes)
+    return other
+
+
+@pytest.mark.parametrize("n_gaussians", [1, 7])
+def test_bytes_of_interactions(interactions, n_gaussians):
+    def embedder():
+        return BipartiteEmbedder(4, n_gaussians=n_gaussians, max_iter=2, random_state=0)
+
+    local = embedder().fit(interactions)
+    assert_same_fit(embedder().fit(in_chunks(interactions, SPAN)), local)
+    assert_same_fit(embedder().fit(in_chunks(interactions, 30_000)), local)
+
+
+@quiet
+def test_start_from_vectors_and_from_the_last_fit(graph):
+    start = np.random.default_rng(3).standard_normal((N_NODES, 4))
+    first, second = (
+        GraphEmbedder(4, max_iter=2, init=start, random_state=0, warm_start=True)
+        for _ in range(2)
+    )
+    X = in_chunks(graph, SPAN)
+    assert_same_fit(first.fit(X), second.fit(graph))
+    assert_same_fit(first.fit(X), second.fit(graph))
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {"rows": 7, "columns": 13},
+        {"rows": 40, "convert": lambda block: block.toarray()},
+        {"rows": 30, "convert": sp.coo_array},
+        {"rows": 30, "convert": sp.csc_matrix},
+    ],
+)
+def test_any_chunks(graph, chunks):
+    A = ring(120, np.float64)[:60, :60]
+    embedder = GraphEmbedder(4, max_iter=3, random_state=0)
+    expected = embedder.fit(A).embedding_
+    np.testing.assert_array_equal(
+        embedder.fit(in_chunks(A, **chunks)).embedding_, expected
+    )
+
+
+def test_few_columns_are_summed_exactly():
+    rng = np.random.default_rng(0)
+    X = sp.csr_array(rng.random((300, 20)) < 0.5).astype(np.float64)
+    first, second = (BipartiteEmbedder(4, random_state=0) for _ in range(2))
+    assert_same_fit(first.fit(in_chunks(X, 100)), second.fit(X))
+
+
+def test_new_rows(interactions):
+    embedder = BipartiteEmbedder(4, n_gaussians=3, max_iter=1, random_state=0)
+    embedder.fit(interactions)
+    new = interactions[:500]
+    X = in_chunks(new, 200)
+    np.testing.assert_array_equal(embedder.transform(X), embedder.transform(new))
+    np.testing.assert_array_equal(
+        embedder.score_samples(X[:20]), embedder.score_samples(new[:20])
+    )
+    assert embedder.score(X[:20]) == embedder.score(new[:20])
+    for got, expected in zip(
+        embedder.recommend(X[:20], 3), embedder.recommend(new[:20], 3), strict=True
+    ):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_dask_arrays_on_request(interactions):
+    def embedder():
+        return BipartiteEmbedder(
+            4, n_gaussians=3, max_iter=1, principal_axes=False, random_state=0
+        )
+
+    expected = embedder().fit(interactions)
+    new = interactions[:50]
+    with dask.config.set({"skemb.output": "dask"}):
+        got = embedder().fit(in_chunks(interactions, SPAN))
+        for name in ("embedding_", "column_embedding_"):
+            assert isinstance(getattr(got, name), da.Array)
+            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name))
+        vectors = got.transform(in_chunks(new, 20))
+        assert isinstance(vectors, da.Array)
+    assert vectors.chunks == ((50,), (4,))
+    np.testing.assert_array_equal(vectors, expected.transform(new))
+    np.testing.assert_array_equal(got.transform(new), expected.transform(new))
+    assert got.score(new) == got.score(in_chunks(new, 20)) == expected.score(new)
+    np.testing.assert_array_equal(got.recommend(new, 2), expected.recommend(new, 2))
+
+
+def test_fit_transform_on_request(interactions):
+    embedder = BipartiteEmbedder(4, n_gaussians=3, max_iter=1, random_state=0)
+    with dask.config.set({"skemb.output": "dask"}):
+        Z = embedder.fit_transform(in_chunks(interactions, SPAN))
+    assert isinstance(Z, da.Array)
+    np.testing.assert_array_equal(Z, embedder.fit_transform(interactions))
+
+
+def test_other_embedders_compute():
+    X = sp.csr_array(np.random.default_rng(0).poisson(0.5, (60, 12)).astype(float))
+    embedder = CooccurrenceEmbedder(4, max_iter=2, random_state=0)
+    expected = embedder.fit(X).feature_embedding_
+    got = embedder.fit(in_chunks(X, 25)).feature_embedding_
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_epochs_are_reported(capsys):
+    A = in_chunks(ring(120)[:60, :60], 30)
+    GraphEmbedder(4, max_iter=2, verbose=1).fit(A)
+    assert capsys.readouterr().out.count("[GraphEmbedder] epoch") == 2
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (da.ones((5, 5, 5)), r"X must have two dimensions, got .* \(5, 5, 5\)"),
+        (da.ones((9, 5), chunks=4), r"X must be a square affinity matrix .* \(9, 5\)"),
+        (-da.ones((9, 9), chunks=4), "Negative values in data"),
+        (da.full((9, 9), np.nan, chunks=4), "Input X contains NaN"),
+        (da.full((9, 9), 1e-320, chunks=4), "X must have sums of rows from"),
+        (da.ones((9, 9))[da.ones(9) > 0], "X must be a Dask array of known shape"),
+        (da.ones((0, 0)), r"known shape and not empty, got \(0, 0\)"),
+        (da.from_array(np.full((9, 9), "a")), "could not convert string to float"),
+    ],
+)
+def test_bad_arrays(X, message):
+    with pytest.raises(ValueError, match=message):
+        GraphEmbedder(4).fit(X)
+
+
+def test_bad_calls():
+    A = ring(120)[:60, :60]
+    X = in_chunks(A, 30)
+    embedder = GraphEmbedder(4, max_iter=2, random_state=0).fit(A)
+    with pytest.raises(ValueError, match="X has 30 features, but GraphEmbedder is"):
+        embedder.transform(X[:, :30])
+    for normalizer in ("sampled", lambda prior, temperature: None):
+        with pytest.raises(ValueError, match=r'normalizer must be "gaussian" or "ex'):
+            GraphEmbedder(4, normalizer=normalizer).fit(X)
+
+
+def test_a_failed_fit_changes_nothing():
+    A = ring(120)[:60, :60]
+    embedder = GraphEmbedder(4, max_iter=2, random_state=0).fit(A)
+    before = embedder.embedding_
+    with pytest.raises(ValueError, match="Negative values"):
+        embedder.fit(in_chunks(-A, 30))
+    assert embedder.embedding_ is before
+
+
+def test_dask_is_imported_for_its_arrays_alone():
+    code = """
+import sys, numpy as np
+from skemb import GraphEmbedder
+GraphEmbedder(2, max_iter=1).fit(np.ones((4, 4)))
+assert not {"dask", "distributed"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- On a cluster of processes
+
+
+@pytest.fixture
+def cluster(request):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=request.param,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=50,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def large_graph():
+    return ring(4 * SPAN)
+
+
+@pytest.fixture(scope="module")
+def local_fit(large_graph):
+    with pytest.warns(UserWarning, match="have no affinity"):
+        return GraphEmbedder(4, max_iter=4, random_state=0).fit(large_graph)
+
+
+# Of the tests' own: the graph goes to the cluster with the tasks.
+on_cluster = pytest.mark.filterwarnings("ignore:Sending large graph")
+
+
+@quiet
+@on_cluster
+@pytest.mark.parametrize("cluster", [1, 2, 4], indirect=True)
+def test_bytes_for_any_number_of_workers(cluster, large_graph, local_fit):
+    embedder = GraphEmbedder(4, max_iter=4, random_state=0)
+    assert_same_fit(embedder.fit(in_chunks(large_graph, SPAN)), local_fit)
+
+
+@quiet
+@on_cluster
+@pytest.mark.parametrize("cluster", [2], indirect=True)
+def test_a_killed_worker_costs_time_alone(cluster, large_graph, local_fit, monkeypatch):
+    step, epochs = Side.step, []
+    victim = next(iter(cluster.run(os.getpid).values()))
+
+    def step_with_a_death(side, *arguments):
+        epochs.append(side)
+        if len(epochs) == 3:
+            os.kill(victim, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+        return step(side, *arguments)
+
+    monkeypatch.setattr(Side, "step", step_with_a_death)
+    embedder = GraphEmbedder(4, max_iter=4, random_state=0)
+    assert_same_fit(embedder.fit(in_chunks(large_graph, SPAN)), local_fit)
+    assert len(epochs) == 4
+    assert victim not in cluster.run(os.getpid).values()
+
+
+@on_cluster
+@pytest.mark.parametrize("cluster", [2], indirect=True)
+def test_grid_search_over_a_cluster(cluster):
+    A = ring(200)[:100, :100]
+    search = GridSearchCV(
+        GraphEmbedder(4, max_iter=3, random_state=0), {"temperature": [0.2, 0.5]}, cv=2
+    )
+    expected = search.fit(A).cv_results_["mean_test_score"]
+    with parallel_config("dask"):
+        got = search.fit(A).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(got, expected)
