@@ -141,7 +141,7 @@ class BaseEmbedder(
             return Workers(self.n_jobs)
         from skemb._dask import DaskWorkers
 
-        return DaskWorkers(self._part_rows(X))
+        return DaskWorkers(self._part_rows(X), self.n_jobs)
 
     def _part_rows(self, X):
         """Return how many rows a part of a Dask array takes."""

@@ -11,6 +11,8 @@ lost with a worker is computed again.
 """
 
 import copy
+import sys
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -182,23 +184,31 @@ class DaskWorkers:
     ----------
     part_rows : int
         How many rows a part takes, a multiple of a span.
+    n_jobs : int or None
+        Number of threads of each task.
     """
 
-    def __init__(self, part_rows):
-        self.part_rows = part_rows
-        self._sent = {}
+    def __init__(self, part_rows, n_jobs=None):
+        self.part_rows, self.n_jobs = part_rows, n_jobs
+        self._sent, self._settings = {}, ExitStack()
 
     def __enter__(self):
+        # A few numbers for each row do go with the tasks, and that is no mistake. (What
+        # is set before distributed is imported would stand in the way of its defaults.)
+        if "distributed" in sys.modules:
+            threshold = "distributed.admin.large-graph-warning-threshold"
+            self._settings.enter_context(dask.config.set({threshold: "1 TB"}))
         return self
 
     def __exit__(self, *exception):
+        self._settings.close()
         self._sent.clear()
 
     def sum(self, function, arrays, width):
         """Return the sums over all rows of the tuples ``function(*blocks)``."""
         label, function = _label(function), _sendable(function)
         tasks = [
-            _task(label, _sums)(function, width, pieces)
+            _task(label, _sums)(function, width, self.n_jobs, pieces)
             for pieces in self._pieces(arrays)
         ]
         return _task(label, _total)(tasks).compute()
@@ -211,7 +221,7 @@ class DaskWorkers:
         label, function = _label(function), _sendable(function)
         tasks = [
             _task(label, _filled, nout=2)(
-                function, width, out.shape[1:], out.dtype, pieces
+                function, width, self.n_jobs, out.shape[1:], out.dtype, pieces
             )
             for pieces in self._pieces(arrays)
         ]
@@ -392,17 +402,17 @@ def _local(piece):
     return piece
 
 
-def _sums(function, width, pieces):
+def _sums(function, width, n_jobs, pieces):
     """Return the sums of ``function`` over each span of a part."""
-    with Workers() as workers:
+    with Workers(n_jobs) as workers:
         return list(workers.span_sums(function, [*map(_local, pieces)], width))
 
 
-def _filled(function, width, shape, dtype, pieces):
+def _filled(function, width, n_jobs, shape, dtype, pieces):
     """Return the rows that ``function`` fills, and its sums over each span."""
     arrays = [*map(_local, pieces)]
     out = np.empty((len(arrays[0]), *shape), dtype=dtype)
-    with Workers() as workers:
+    with Workers(n_jobs) as workers:
         return out, list(workers.span_sums(function, [*arrays, out], width))
 
 

@@ -99,8 +99,9 @@ class GraphEmbedder(RowEmbedder):
         ``embedding_``: cosines stay, to rounding, and the first k columns keep
         as much of them as any k can, so that one fit serves a search over dimensions.
     n_jobs : int or None, default=None
-        Number of threads; None is 1 unless in a ``joblib.parallel_config``, -1 all
-        processors. The result is the same, byte for byte, whatever it is.
+        Number of threads (of each task, if X is a Dask array); None is 1 unless in a
+        ``joblib.parallel_config``, -1 all processors. The result is the same, byte for
+        byte, whatever it is.
     random_state : int, RandomState instance or None, default=None
         Seed of the random start, of the first centres of the Gaussians, and of draws.
     verbose : int, default=0

@@ -26,7 +26,9 @@ class RowEmbedder(BaseEmbedder):
         ----------
         X : {array-like, sparse matrix} of shape (n_rows, n_contexts)
             Non-negative affinities. CSR of float32 or float64 is used as it is;
-            everything else is converted to it.
+            everything else is converted to it. ``GraphEmbedder`` and
+            ``BipartiteEmbedder`` go over Dask arrays of sparse or dense blocks where
+            these are (``docs/scaling.rst``).
         y : None
             Ignored.
 

@@ -95,7 +95,7 @@ quiet = pytest.mark.filterwarnings("ignore:.*have no affinity to any context")
     [
         {},
         {"walk_length": 1, "init": "propagated"},
-        {"walk_length": 2, "n_gaussians": 5, "context_power": 0.5},
+        {"walk_length": 2, "n_gaussians": 5, "context_power": 0.5, "n_jobs": 2},
         {"walk_length": 1, "symmetric": False, "mean_penalty": 0.3},
         {"walk_length": 2, "symmetric": False, "principal_axes": True},
     ],
