@@ -2,7 +2,7 @@
 
 One thread fits, in float32 and with all parameters at their defaults: GraphEmbedder
 BlogCatalog and cnr-2000 (128 dimensions, walks of 3), BipartiteEmbedder Gowalla (64
-dimensions, 384 Gaussians). Two tables are printed:
+dimensions, 384 Gaussians). Three tables are printed:
 
 1. The machine, on one thread: ``read``, GB/s of a float32 array much larger than any
    cache (BLAS's product of it with itself); ``copy``, read and written bytes of copying
@@ -23,12 +23,17 @@ dimensions, 384 Gaussians). Two tables are printed:
    - ``step``: projection, step and normalisation of rows.
    - ``other``: all else in the epoch.
 
+3. Order of the nodes: seconds of a sparse product of the two graphs, and of one whose
+   edges are drawn at random (200 thousand nodes of degree 20), with nodes as they are
+   given, in random order, and in that of reverse Cuthill-McKee; and the seconds that
+   finding that order, and sorting the matrix by it, take.
+
 Run it where skemb can be imported::
 
     python benchmarks/roofline.py --data DIR [--output FILE.json] [--quick]
 
 DIR holds ``blogcatalog.npz``, ``cnr_2000_directed.npz`` and ``gowalla.npz``, as
-``graph.py`` and ``bipartite.py`` want them. It takes about two minutes. ``--quick``
+``graph.py`` and ``bipartite.py`` want them. It takes about three minutes. ``--quick``
 leaves cnr-2000 out, and fits for three epochs.
 """
 
@@ -42,12 +47,20 @@ import numpy as np
 import scipy.sparse as sp
 from _data import load_gowalla, load_graph
 from _report import argument_parser, environment, publish
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 from threadpoolctl import threadpool_limits
 
 from skemb import BipartiteEmbedder, GraphEmbedder, _normalizer, _operators, _trainer
 from skemb._normalizer import GaussianNormalizer
+from skemb._operators import SparseOperator
+from skemb._parallel import Workers
+from skemb._trainer import pull_of
 
-TITLES = {"machine": "1. Machine, one thread", "parts": "2. Parts of an epoch"}
+TITLES = {
+    "machine": "1. Machine, one thread",
+    "parts": "2. Parts of an epoch",
+    "orders": "3. Order of the nodes",
+}
 N_EPOCHS = 20
 
 
@@ -59,18 +72,22 @@ def main():
 def measure(folder, quick):
     with threadpool_limits(1, user_api="blas"):
         machine = {name: rate() for name, rate in MACHINE.items()}
-    parts = []
+    parts, orders = [], []
     for name, embedder, X in load(folder, quick):
         print(name, file=sys.stderr)
+        if X.shape[0] == X.shape[1]:
+            orders.append({"data_set": name, **measure_orders(X)})
         embedder.set_params(max_iter=3 if quick else N_EPOCHS, random_state=0)
         parts += [
             {"data_set": name, **row} for row in measure_parts(embedder, X, machine)
         ]
+    orders.append({"data_set": "at random", **measure_orders(random_graph())})
     return {
         "settings": {"quick": quick, "n_epochs": N_EPOCHS},
         "environment": environment(),
         "machine": [machine],
         "parts": parts,
+        "orders": orders,
     }
 
 
@@ -231,6 +248,38 @@ def measure_parts(embedder, X, machine):
             "G/s": operations / seconds / 1e9 if name != "other" else None,
             "share_of_limit": limit / 1e9 / seconds if is_limited else None,
         }
+
+
+# --- Order of the nodes
+
+
+def random_graph(n_nodes=200_000, degree=20):
+    rng = np.random.default_rng(0)
+    edges = rng.integers(0, n_nodes, (2, n_nodes * degree // 2))
+    weights = np.ones(edges.shape[1], dtype=np.float32)
+    A = sp.coo_array((weights, tuple(edges)), shape=(n_nodes, n_nodes)).tocsr()
+    return (A + A.T).tocsr()
+
+
+def measure_orders(A):
+    """Return seconds of products with the nodes of CSR in several orders."""
+    start = perf_counter()
+    order = reverse_cuthill_mckee(sp.csr_matrix(A), symmetric_mode=True)
+    near = A[order][:, order]
+    seconds_to_sort = perf_counter() - start
+    shuffled = np.random.default_rng(0).permutation(A.shape[0])
+    orders = {
+        "given": A,
+        "shuffled": A[shuffled][:, shuffled],
+        "reverse_Cuthill-McKee": near,
+    }
+    Y = np.random.default_rng(0).standard_normal((A.shape[0], 128), dtype=np.float32)
+    seconds = {}
+    with Workers() as workers:
+        for name, matrix in orders.items():
+            operator = SparseOperator(matrix, np.ones(A.shape[0]))
+            seconds[name] = best(lambda P=operator: pull_of(P, Y, workers))
+    return {**seconds, "to_find_and_sort": seconds_to_sort}
 
 
 if __name__ == "__main__":

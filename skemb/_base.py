@@ -102,7 +102,7 @@ class BaseEmbedder(
 
     def _fit(self, X, y):
         """Learn the vectors of rows and contexts; return the training data."""
-        with all_or_nothing(self), self._workers(X) as workers:
+        with all_or_nothing(self), self._workers(X, reset=True) as workers:
             progress = Progress(self, X, y, self._n_preparations)
             data = self._training_data(X, progress, workers)
             random_state = check_random_state(self.random_state)
@@ -126,7 +126,7 @@ class BaseEmbedder(
             fitted = attributes(losses)
             vars(self).update(fitted)
             if self.principal_axes:
-                axes = principal_axes(self._fitted_vectors(data)[0])
+                axes = principal_axes(self._fitted_vectors(data)[0], workers)
                 for side in sides:
                     side.rotate(axes, workers)
                 fitted = attributes(losses)
@@ -135,22 +135,20 @@ class BaseEmbedder(
             self._warn(sides)
         return data
 
-    def _workers(self, X):
+    def _workers(self, X, *, reset):
         """Return what goes over the rows of X: threads, or workers of Dask."""
         if not self._goes_over_dask or not is_dask_array(X):
             return Workers(self.n_jobs)
         from skemb._dask import DaskWorkers
 
-        return DaskWorkers(self._part_rows(X), self.n_jobs)
+        return DaskWorkers(self._part_rows(X, reset=reset), self.n_jobs)
 
-    def _part_rows(self, X):
+    def _part_rows(self, X, *, reset):
         """Return how many rows a part of a Dask array takes."""
         from skemb._dask import part_rows_of
 
-        fitted = getattr(self, "_conditional", None)
-        if fitted is not None and is_dask_array(fitted.source):
-            return part_rows_of(fitted.source)
-        return part_rows_of(X)
+        source = None if reset else self._conditional.source
+        return part_rows_of(X, source if is_dask_array(source) else None)
 
     def _start(self, data, pulls, temperature, random_state, workers):
         """Return the sides at their first vectors, and what kind of start that is."""

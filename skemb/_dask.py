@@ -11,8 +11,6 @@ lost with a worker is computed again.
 """
 
 import copy
-import sys
-from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -23,6 +21,7 @@ import dask.array as da
 import numpy as np
 import scipy.sparse as sp
 from dask import delayed
+from joblib import parallel_config
 
 from skemb._operators import Pulls, SparseOperator, operator_of, transposed
 from skemb._parallel import SPAN, Workers, added
@@ -31,6 +30,7 @@ from skemb._validation import (
     check_block,
     check_chunks,
     check_normalizer_of_parts,
+    check_output,
     check_sums,
     check_width,
     column_sums,
@@ -38,16 +38,29 @@ from skemb._validation import (
 )
 
 
-def part_rows_of(X):
-    """Return how many rows a part of a Dask array takes: as chunks do, whole spans."""
+def part_rows_of(X, read=None):
+    """Return how many rows a part of a Dask array takes: as chunks do, whole spans.
+
+    If they are to ``read`` a Dask array of vectors, then as many as its parts have.
+    """
     check_chunks(X)
-    return -(-max(X.chunks[0]) // SPAN) * SPAN
+    source = X if read is None else read
+    return -(-max(source.chunks[0]) // SPAN) * SPAN
 
 
 def bounds_of(n_rows, part_rows):
     """Return (start, stop) of the parts of so many rows."""
     starts = range(0, n_rows, part_rows)
     return [(start, min(start + part_rows, n_rows)) for start in starts]
+
+
+def sent(array, part_rows):
+    """Return the parts of an array of numpy, on the workers."""
+    # One after the other: of many at once Dask warns, as if they were there by mistake.
+    return [
+        delayed(array[start:stop]).persist()
+        for start, stop in bounds_of(len(array), part_rows)
+    ]
 
 
 class DaskRows:
@@ -152,10 +165,7 @@ class DaskOperator:
     def __init__(self, affinity, mass):
         self.affinity = affinity
         self.shape, self.dtype, self.mass = affinity.shape, affinity.dtype, mass
-        masses = [
-            delayed(mass[start:stop])
-            for start, stop in bounds_of(len(mass), affinity.part_rows)
-        ]
+        masses = sent(mass, affinity.part_rows)
         self.parts = dask.persist(
             *(
                 delayed(_operator_part)(part, blocks)
@@ -190,18 +200,12 @@ class DaskWorkers:
 
     def __init__(self, part_rows, n_jobs=None):
         self.part_rows, self.n_jobs = part_rows, n_jobs
-        self._sent, self._settings = {}, ExitStack()
+        self._sent = {}
 
     def __enter__(self):
-        # A few numbers for each row do go with the tasks, and that is no mistake. (What
-        # is set before distributed is imported would stand in the way of its defaults.)
-        if "distributed" in sys.modules:
-            threshold = "distributed.admin.large-graph-warning-threshold"
-            self._settings.enter_context(dask.config.set({threshold: "1 TB"}))
         return self
 
     def __exit__(self, *exception):
-        self._settings.close()
         self._sent.clear()
 
     def sum(self, function, arrays, width):
@@ -252,9 +256,9 @@ class DaskWorkers:
 
     def offered(self, array):
         """Return an array as users get it: of numpy, or of Dask if they ask for it."""
-        if dask.config.get("skemb.output", "numpy") == "dask":
-            return array.array()
-        return self.fetched(array)
+        output = dask.config.get("skemb.output", "numpy")
+        check_output(output)
+        return array.array() if output == "dask" else self.fetched(array)
 
     def _rows(self, parts, shape, dtype, previous=None):
         return DaskRows(parts, shape, dtype, self.part_rows, previous)
@@ -277,9 +281,7 @@ class DaskWorkers:
             return array.to_delayed().ravel()
         # What is here goes there once a fit: shares, priors, vectors to start from.
         if id(array) not in self._sent:
-            bounds = self._bounds(len(array))
-            parts = [delayed(array[start:stop]) for start, stop in bounds]
-            self._sent[id(array)] = array, dask.persist(*parts)
+            self._sent[id(array)] = array, sent(array, self.part_rows)
         return self._sent[id(array)][1]
 
 
@@ -291,11 +293,16 @@ def check_parts(estimator, X, part_rows, *, reset):
         dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
     else:
         dtype = estimator._dtype
-    chunks, edges = X.to_delayed(), np.cumsum([0, *X.chunks[0]])
+    heights, widths = X.chunks
+    edges = np.cumsum([0, *heights])
+    strips_of_X = [
+        [(block, (height, width)) for block, width in zip(blocks, widths, strict=True)]
+        for blocks, height in zip(X.to_delayed(), heights, strict=True)
+    ]
     parts = []
     for start, stop in bounds_of(X.shape[0], part_rows):
         first = np.searchsorted(edges, start, side="right") - 1
-        strips = chunks[first : np.searchsorted(edges, stop)].tolist()
+        strips = strips_of_X[first : np.searchsorted(edges, stop)]
         rows = slice(int(start - edges[first]), int(stop - edges[first]))
         parts.append(_task("rows", _part)(strips, rows, dtype, part_rows))
     X = DaskMatrix(parts, X.shape, dtype, part_rows)
@@ -339,8 +346,11 @@ operator_of.register(DaskMatrix, DaskOperator)
 
 
 def _part(strips, rows, dtype, part_rows):
-    """Return some rows of strips of blocks, checked, by the columns that they name."""
-    checked = [[check_block(block, dtype) for block in strip] for strip in strips]
+    """Return some rows of strips of blocks, checked, by the columns that they name.
+
+    With each block comes the shape that it should have.
+    """
+    checked = [[check_block(*block, dtype) for block in strip] for strip in strips]
     wide = [
         strip[0] if len(strip) == 1 else sp.hstack(strip, format="csr")
         for strip in checked
@@ -402,9 +412,16 @@ def _local(piece):
     return piece
 
 
+def _threads(n_jobs):
+    """Return the threads of a task."""
+    # Else joblib allows but one, as processes that Dask starts cannot start others.
+    with parallel_config("threading"):
+        return Workers(n_jobs)
+
+
 def _sums(function, width, n_jobs, pieces):
     """Return the sums of ``function`` over each span of a part."""
-    with Workers(n_jobs) as workers:
+    with _threads(n_jobs) as workers:
         return list(workers.span_sums(function, [*map(_local, pieces)], width))
 
 
@@ -412,7 +429,7 @@ def _filled(function, width, n_jobs, shape, dtype, pieces):
     """Return the rows that ``function`` fills, and its sums over each span."""
     arrays = [*map(_local, pieces)]
     out = np.empty((len(arrays[0]), *shape), dtype=dtype)
-    with Workers(n_jobs) as workers:
+    with _threads(n_jobs) as workers:
         return out, list(workers.span_sums(function, [*arrays, out], width))
 
 

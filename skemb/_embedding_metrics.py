@@ -120,7 +120,8 @@ def _sample_vectors(embedder, X, sample_size, random_state, workers):
     if X is None:
         of_rows = hasattr(embedder, "embedding_")
         vectors = embedder.embedding_ if of_rows else embedder._vectors
-        rows = vectors[_sample(len(vectors), sample_size, random_state)]
+        sample = _sample(vectors.shape[0], sample_size, random_state)
+        rows = in_memory(vectors[sample])
     elif hasattr(embedder, "embedding_"):
         X = embedder._check_rows(in_memory(X), reset=False)
         X = X[_sample(X.shape[0], sample_size, random_state)]

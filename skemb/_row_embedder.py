@@ -58,7 +58,7 @@ class RowEmbedder(BaseEmbedder):
             return check_affinity(self, X, reset=reset)
         from skemb._dask import check_parts
 
-        return check_parts(self, X, self._part_rows(X), reset=reset)
+        return check_parts(self, X, self._part_rows(X, reset=reset), reset=reset)
 
     def _attributes(self, sides, data, losses, workers):
         conditional = conditional_of(sides, self.mean_penalty, workers)
@@ -138,7 +138,7 @@ class RowEmbedder(BaseEmbedder):
             If X has another width than in fit, or negative or non-finite entries.
         """
         check_is_fitted(self, "n_iter_")
-        with self._workers(X) as workers:
+        with self._workers(X, reset=False) as workers:
             affinity = self._check_rows(X, reset=False)
             embedding, operator, _ = self._embed(affinity, workers)
             embedding = workers.offered(embedding)
@@ -201,7 +201,7 @@ class RowEmbedder(BaseEmbedder):
     def _score_rows(self, X):
         """Return the log likelihood of each row and whether it has affinities."""
         check_is_fitted(self, "n_iter_")
-        with self._workers(X) as workers:
+        with self._workers(X, reset=False) as workers:
             affinity = self._check_rows(X, reset=False)
             embedding, operator, conditional = self._embed(affinity, workers)
             out = log_likelihood(embedding, operator, conditional, workers)

@@ -208,15 +208,20 @@ def lengths(vectors):
     return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
 
 
-def principal_axes(vectors):
+def principal_axes(vectors, workers):
     """Return the axes of vectors (n, d) as columns (d, d), the longest first.
 
     They are the eigenvectors of the second moment, not centred: the first k coordinates
     keep as much of the squares, and of all dot products, as any k can.
     """
-    axes = np.linalg.eigh(vectors.T @ vectors)[1][:, ::-1]
+    (second,) = workers.sum(_second_moment, (vectors,), vectors.shape[1])
+    axes = np.linalg.eigh(second)[1][:, ::-1]
     largest = np.abs(axes).argmax(axis=0)
     return axes * np.sign(axes[largest, np.arange(len(axes))])
+
+
+def _second_moment(vectors):
+    return (vectors.T @ vectors,)
 
 
 def propagate(sides, workers):

@@ -49,8 +49,8 @@ def check_affinity(estimator, X, *, reset):
     return X
 
 
-def check_block(X, dtype):
-    """Return a block of a Dask array as CSR of non-negative floats."""
+def check_block(X, shape, dtype):
+    """Return a block of a Dask array as CSR of non-negative floats, of such a shape."""
     X = check_array(
         _widened(X),
         accept_sparse="csr",
@@ -60,6 +60,11 @@ def check_block(X, dtype):
         ensure_min_samples=0,
         input_name="X",
     )
+    if X.shape != shape:
+        raise ValueError(
+            f"X must have blocks as its chunks say, of shape {shape}, got {X.shape}: "
+            "pass true shapes to dask.array.from_delayed."
+        )
     return _in_range(X)
 
 
@@ -92,10 +97,21 @@ def check_chunks(X):
         raise ValueError(
             f"X must have two dimensions, got a Dask array of shape {X.shape}."
         )
-    if np.isnan(X.shape).any() or 0 in X.shape:
+    if np.isnan(X.shape).any():
         raise ValueError(
-            f"X must be a Dask array of known shape and not empty, got {X.shape}: "
-            "X.compute_chunk_sizes() finds what is not known."
+            f"X must be a Dask array of known shape, got {X.shape}: call "
+            "X.compute_chunk_sizes() first."
+        )
+    if 0 in X.shape:
+        raise ValueError(f"X must have rows and columns, got shape {X.shape}.")
+
+
+def check_output(output):
+    """Refuse a kind of output that does not exist."""
+    if output not in ("numpy", "dask"):
+        raise ValueError(
+            f'skemb.output must be "numpy" or "dask", got {output!r}: it is set by '
+            "dask.config.set."
         )
 
 

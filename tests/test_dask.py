@@ -15,9 +15,12 @@ from sklearn.model_selection import GridSearchCV
 from skemb import BipartiteEmbedder, CooccurrenceEmbedder, GraphEmbedder
 from skemb._parallel import SPAN
 from skemb._trainer import Side
+from skemb.metrics import normalizer_error
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
+
+from skemb._dask import _threads  # noqa: E402 - as Dask may be missing
 
 N_NODES = SPAN + 5000
 
@@ -180,7 +183,7 @@ def test_new_rows(interactions):
 def test_dask_arrays_on_request(interactions):
     def embedder():
         return BipartiteEmbedder(
-            4, n_gaussians=3, max_iter=1, principal_axes=False, random_state=0
+            4, n_gaussians=3, max_iter=1, principal_axes=True, random_state=0
         )
 
     expected = embedder().fit(interactions)
@@ -230,7 +233,7 @@ def test_epochs_are_reported(capsys):
         (da.full((9, 9), np.nan, chunks=4), "Input X contains NaN"),
         (da.full((9, 9), 1e-320, chunks=4), "X must have sums of rows from"),
         (da.ones((9, 9))[da.ones(9) > 0], "X must be a Dask array of known shape"),
-        (da.ones((0, 0)), r"known shape and not empty, got \(0, 0\)"),
+        (da.ones((0, 4)), r"X must have rows and columns, got shape \(0, 4\)"),
         (da.from_array(np.full((9, 9), "a")), "could not convert string to float"),
     ],
 )
@@ -248,6 +251,39 @@ def test_bad_calls():
     for normalizer in ("sampled", lambda prior, temperature: None):
         with pytest.raises(ValueError, match=r'normalizer must be "gaussian" or "ex'):
             GraphEmbedder(4, normalizer=normalizer).fit(X)
+
+
+@pytest.mark.parametrize("shape", [(25, 60), (35, 60), (30, 50), (30, 70)])
+def test_blocks_of_another_shape_than_they_say(shape):
+    blocks = [
+        da.from_delayed(dask.delayed(np.ones)(true), (30, 60), float)
+        for true in ((30, 60), shape)
+    ]
+    message = (
+        rf"X must have blocks as its chunks say, of shape \(30, 60\), got \({shape[0]}"
+    )
+    with pytest.raises(ValueError, match=message):
+        BipartiteEmbedder(4).fit(da.concatenate(blocks))
+
+
+def test_unknown_output():
+    X = in_chunks(ring(120)[:60, :60], 30)
+    with (
+        dask.config.set({"skemb.output": "Dask"}),
+        pytest.raises(ValueError, match=r"skemb.output must be .* got 'Dask'"),
+    ):
+        GraphEmbedder(4, max_iter=1).fit(X)
+
+
+def test_arrays_are_checked_by_an_embedder_with_dask_arrays():
+    X = in_chunks(ring(120)[:60, :60], 30)
+    with dask.config.set({"skemb.output": "dask"}):
+        embedder = GraphEmbedder(4, max_iter=1, n_gaussians=60).fit(X)
+    unknown = X[da.ones(60, chunks=30) > 0]
+    for call in (embedder.transform, embedder.fit):
+        with pytest.raises(ValueError, match="X must be a Dask array of known shape"):
+            call(unknown)
+    assert normalizer_error(embedder) < 1e-6
 
 
 def test_a_failed_fit_changes_nothing():
@@ -328,6 +364,11 @@ def test_a_killed_worker_costs_time_alone(cluster, large_graph, local_fit, monke
     assert_same_fit(embedder.fit(in_chunks(large_graph, SPAN)), local_fit)
     assert len(epochs) == 4
     assert victim not in cluster.run(os.getpid).values()
+
+
+@pytest.mark.parametrize("cluster", [1], indirect=True)
+def test_tasks_may_have_threads(cluster):
+    assert cluster.submit(lambda: _threads(3).n_jobs).result() == 3
 
 
 @on_cluster
