@@ -108,8 +108,8 @@ class TextEmbedder(FeatureEmbedder):
         0.001 for the vocabulary of a large corpus. It can be set after ``fit``.
     temperature : float, default=0.15
         Temperature t of the SoftMax, in [0.001, 1000]: lower values fit finer
-        differences, and more of the noise. Small corpora are better off with 0.2 to
-        0.5.
+        differences, and more of the noise. The smaller the corpus, the higher: 0.3 to
+        0.5 may be best for some thousand documents.
     n_gaussians : int, default=256
         Gaussians K of the normaliser, at least 1; at the number of words and above it
         is exact. Time grows with K m d.

@@ -259,10 +259,7 @@ def test_blocks_of_another_shape_than_they_say(shape):
         da.from_delayed(dask.delayed(np.ones)(true), (30, 60), float)
         for true in ((30, 60), shape)
     ]
-    message = (
-        rf"X must have blocks as its chunks say, of shape \(30, 60\), got \({shape[0]}"
-    )
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"chunks say, of shape \(30, 60\), got \("):
         BipartiteEmbedder(4).fit(da.concatenate(blocks))
 
 
