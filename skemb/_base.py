@@ -135,9 +135,13 @@ class BaseEmbedder(
             self._warn(sides)
         return data
 
+    def _over_dask(self, X):
+        """Tell whether to go over the rows of X where Dask has them."""
+        return self._goes_over_dask and is_dask_array(X)
+
     def _workers(self, X, *, reset):
         """Return what goes over the rows of X: threads, or workers of Dask."""
-        if not self._goes_over_dask or not is_dask_array(X):
+        if not self._over_dask(X):
             return Workers(self.n_jobs)
         from skemb._dask import DaskWorkers
 

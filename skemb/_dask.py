@@ -11,7 +11,7 @@ lost with a worker is computed again.
 """
 
 import copy
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import NamedTuple
 from uuid import uuid4
@@ -21,7 +21,8 @@ import dask.array as da
 import numpy as np
 import scipy.sparse as sp
 from dask import delayed
-from joblib import parallel_config
+from dask.sizeof import sizeof
+from joblib import effective_n_jobs, parallel_config
 
 from skemb._operators import Pulls, SparseOperator, operator_of, transposed
 from skemb._parallel import SPAN, Workers, added
@@ -124,8 +125,16 @@ class DaskMatrix:
         self.shape, self.dtype, self.part_rows = shape, dtype, part_rows
         facts = dask.compute(*(delayed(_facts)(part) for part in self.parts))
         sums, counts, self.needed = zip(*facts, strict=True)
-        self.sums = np.concatenate(sums)
+        self.row_sums = np.concatenate(sums)
         self.nnz = sum(counts)
+
+    @cached_property
+    def column_sums(self):
+        """The sums of the columns, one part after the other as one machine does."""
+        sums = delayed(np.zeros)(self.shape[1])
+        for part in self.parts:
+            sums = delayed(_plus_columns)(sums, part)
+        return sums.compute()
 
     def reading(self, blocks):
         """Return for each part the blocks of a source that its rows name."""
@@ -199,7 +208,8 @@ class DaskWorkers:
     """
 
     def __init__(self, part_rows, n_jobs=None):
-        self.part_rows, self.n_jobs = part_rows, n_jobs
+        self.part_rows = part_rows
+        self.n_jobs = effective_n_jobs() if n_jobs is None else n_jobs
         self._sent = {}
 
     def __enter__(self):
@@ -210,27 +220,18 @@ class DaskWorkers:
 
     def sum(self, function, arrays, width):
         """Return the sums over all rows of the tuples ``function(*blocks)``."""
-        label, function = _label(function), _sendable(function)
-        tasks = [
-            _task(label, _sums)(function, width, self.n_jobs, pieces)
-            for pieces in self._pieces(arrays)
-        ]
-        return _task(label, _total)(tasks).compute()
+        sums = self._tasks(_sums, function, arrays, width)
+        return delayed(_total)(sums).compute()
 
     def fill(self, out, function, arrays, width):
         """Let ``function(*blocks, block of out)`` fill an array as ``out`` says.
 
         Return it, and the sums of the tuples that the function returns.
         """
-        label, function = _label(function), _sendable(function)
-        tasks = [
-            _task(label, _filled, nout=2)(
-                function, width, self.n_jobs, out.shape[1:], out.dtype, pieces
-            )
-            for pieces in self._pieces(arrays)
-        ]
-        rows, sums = zip(*tasks, strict=True)
-        *rows, total = dask.persist(*rows, _task(label, _total)(list(sums)))
+        width_and_kind = width, out.shape[1:], out.dtype
+        filled = self._tasks(_filled, function, arrays, *width_and_kind)
+        rows, sums = zip(*filled, strict=True)
+        *rows, total = dask.persist(*rows, delayed(_total)(list(sums)))
         out.previous = None
         return self._rows(rows, out.shape, out.dtype, out), total.compute()
 
@@ -266,11 +267,16 @@ class DaskWorkers:
     def _bounds(self, n_rows):
         return bounds_of(n_rows, self.part_rows)
 
-    def _pieces(self, arrays):
-        """Return for each part of the rows what a task gets of the arrays."""
-        return list(zip(*map(self._parts_of, arrays), strict=True))
+    def _tasks(self, task, function, arrays, *arguments):
+        """Return ``task`` of a function and of what each part has of the arrays."""
+        label, function = _label(function), _sendable(function)
+        return [
+            _task(label, task, nout=2)(function, pieces, self.n_jobs, *arguments)
+            for pieces in zip(*map(self._parts_of, arrays), strict=True)
+        ]
 
     def _parts_of(self, array):
+        """Return what a task gets of an array, for each part."""
         if isinstance(array, Pulls):
             operator = array.operator
             blocks = operator.affinity.reading(self._parts_of(array.source))
@@ -312,16 +318,12 @@ def check_parts(estimator, X, part_rows, *, reset):
 
 @row_sums.register
 def _(X: DaskMatrix):
-    return X.sums
+    return X.row_sums
 
 
 @column_sums.register
 def _(X: DaskMatrix):
-    sums = delayed(np.zeros)(X.shape[1])
-    # One part after the other, as one machine does.
-    for part in X.parts:
-        sums = delayed(_plus_columns)(sums, part)
-    return sums.compute()
+    return X.column_sums
 
 
 @transposed.register
@@ -345,6 +347,19 @@ operator_of.register(DaskMatrix, DaskOperator)
 # --- On the workers
 
 
+@sizeof.register(_Part)
+def _(part):
+    """Return the bytes of a part, by which Dask decides where tasks run."""
+    A = part.affinity
+    arrays = A.data, A.indices, A.indptr, part.names, *part.taken
+    return sum(array.nbytes for array in arrays)
+
+
+@sizeof.register(_OperatorPart)
+def _(part):
+    return sizeof(part.rows) + part.operator.strength.nbytes
+
+
 def _part(strips, rows, dtype, part_rows):
     """Return some rows of strips of blocks, checked, by the columns that they name.
 
@@ -361,17 +376,14 @@ def _part(strips, rows, dtype, part_rows):
 
 def _narrow(X, part_rows):
     """Return CSR by the columns that it names; by one if it names none."""
-    is_named = np.zeros(X.shape[1], dtype=bool)
-    is_named[X.indices] = True
-    is_named[0] |= not len(X.indices)
-    names = np.flatnonzero(is_named)
-    place = (np.cumsum(is_named) - 1).astype(X.indices.dtype)
-    parts = X.data, place[X.indices], X.indptr
+    names, places = np.unique(X.indices, return_inverse=True)
+    if not len(names):
+        names = np.zeros(1, dtype=X.indices.dtype)
+    parts = X.data, places.astype(X.indices.dtype), X.indptr
     affinity = sp.csr_array(parts, shape=(X.shape[0], len(names)))
-    part_of = names // part_rows
-    needed = np.unique(part_of).tolist()
-    taken = [names[part_of == p] - p * part_rows for p in needed]
-    return _Part(affinity, names, needed, taken)
+    part_of, rows = np.divmod(names, part_rows)
+    needed, first = np.unique(part_of, return_index=True)
+    return _Part(affinity, names, needed.tolist(), np.split(rows, first[1:]))
 
 
 def _facts(part):
@@ -419,13 +431,13 @@ def _threads(n_jobs):
         return Workers(n_jobs)
 
 
-def _sums(function, width, n_jobs, pieces):
+def _sums(function, pieces, n_jobs, width):
     """Return the sums of ``function`` over each span of a part."""
     with _threads(n_jobs) as workers:
         return list(workers.span_sums(function, [*map(_local, pieces)], width))
 
 
-def _filled(function, width, n_jobs, shape, dtype, pieces):
+def _filled(function, pieces, n_jobs, width, shape, dtype):
     """Return the rows that ``function`` fills, and its sums over each span."""
     arrays = [*map(_local, pieces)]
     out = np.empty((len(arrays[0]), *shape), dtype=dtype)
@@ -445,7 +457,7 @@ def _sendable(function):
     """
     if isinstance(function, partial):
         arguments = map(_without_prior, function.args)
-        function = partial(function.func, *arguments)
+        function = partial(function.func, *arguments, **function.keywords)
     return delayed(function, traverse=False)
 
 

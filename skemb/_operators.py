@@ -13,7 +13,8 @@ The trainer asks of an operator
 - ``pulls(source)``: P @ contexts, read from that source by blocks of rows: ``Pulls``,
   which ask for
 
-  - ``rows(source, start, stop)``: one block of P @ contexts;
+  - ``rows(source, start, stop)``: one block of P @ contexts, and
+    ``add_rows(source, start, out)``, which adds it to ``out``, of walks alone;
   - ``known(start, stop)``: the contexts that a block of rows names itself.
 """
 
@@ -57,6 +58,12 @@ class Pulls:
         self.operator.add_rows(self.source, self.start, out)
 
 
+def write_pulls(pulls, out):
+    """Write rows of P @ contexts to ``out``."""
+    out[:] = pulls.rows()
+    return ()
+
+
 @singledispatch
 def transposed(affinity):
     """Return the transpose of CSR, in CSR."""
@@ -82,6 +89,12 @@ class _Product:
         """Add A ``source`` to ``out``, which holds the rows from ``start`` on."""
         A = self.affinity
         add_neighbors(A.indptr, A.indices, A.data, self.scale, source, start, out)
+
+    def rows(self, source, start, stop):
+        """Return rows ``start`` to ``stop`` of A ``source``."""
+        out = np.zeros((stop - start, source.shape[1]), dtype=source.dtype)
+        self.add_rows(source, start, out)
+        return out
 
     def pulls(self, source):
         """Return the rows of A ``source``."""
@@ -116,12 +129,6 @@ class SparseOperator(_Product):
     def propagate(self, contexts, workers):
         """Return the contexts as they are: rows read them directly."""
         return contexts
-
-    def rows(self, source, start, stop):
-        """Return rows ``start`` to ``stop`` of P @ contexts, read from their source."""
-        out = np.zeros((stop - start, source.shape[1]), dtype=source.dtype)
-        self.add_rows(source, start, out)
-        return out
 
     def known(self, start, stop):
         """Return the entries of A in rows ``start`` to ``stop``."""
@@ -226,12 +233,7 @@ class AttributedWalkOperator(SparseOperator):
             return source
         shape = (self._hop.shape[0], contexts.shape[1])
         met = self._met = workers.empty(shape, contexts.dtype, self._met)
-
-        def meet(start, stop):
-            met[start:stop] = 0
-            self._step.add_rows(source, start, met[start:stop])
-
-        workers.run(meet, *shape)
+        workers.fill(met, write_pulls, (self._step.pulls(source),), shape[1])
         n_hops = self.walk_length - 2
         source[: shape[0]] += _walks(self._hop, met, n_hops, self._scratch, workers)
         return source

@@ -8,7 +8,7 @@ from skemb._compat import fit_context
 from skemb._normalizer import log_of
 from skemb._operators import operator_of
 from skemb._trainer import conditional_of, embed, log_likelihood
-from skemb._validation import check_affinity, is_dask_array, warn_empty_rows
+from skemb._validation import check_affinity, warn_empty_rows
 
 
 class RowEmbedder(BaseEmbedder):
@@ -54,7 +54,7 @@ class RowEmbedder(BaseEmbedder):
 
     def _check_rows(self, X, *, reset):
         """Return rows of X as operators take them, of fit or of another batch."""
-        if not self._goes_over_dask or not is_dask_array(X):
+        if not self._over_dask(X):
             return check_affinity(self, X, reset=reset)
         from skemb._dask import check_parts
 
@@ -63,10 +63,10 @@ class RowEmbedder(BaseEmbedder):
     def _attributes(self, sides, data, losses, workers):
         conditional = conditional_of(sides, self.mean_penalty, workers)
         embedding = embed(sides[0].operator, conditional, self._n_steps, workers)
-        conditional = conditional._replace(
-            contexts=workers.offered(conditional.contexts),
-            source=workers.offered(conditional.source),
-        )
+        contexts = source = workers.offered(conditional.contexts)
+        if conditional.source is not conditional.contexts:
+            source = workers.offered(conditional.source)
+        conditional = conditional._replace(contexts=contexts, source=source)
         return {
             "embedding_": workers.offered(embedding),
             "context_embedding_": conditional.contexts,

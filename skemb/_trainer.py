@@ -24,6 +24,7 @@ from skemb._normalizer import (
     log_sum_exp,
     log_terms,
 )
+from skemb._operators import write_pulls
 from skemb._parallel import SPAN
 
 # The first step from a given start mends a rough one and keeps a good one; from a
@@ -173,12 +174,7 @@ def pull_of(operator, contexts, workers):
     source = operator.propagate(contexts, workers)
     shape = (operator.shape[0], contexts.shape[1])
     out = workers.empty(shape, contexts.dtype)
-    return workers.fill(out, _write_pulls, (operator.pulls(source),), shape[1])[0]
-
-
-def _write_pulls(pulls, out):
-    out[:] = pulls.rows()
-    return ()
+    return workers.fill(out, write_pulls, (operator.pulls(source),), shape[1])[0]
 
 
 def random_vectors(shape, dtype, random_state, workers):
@@ -233,14 +229,14 @@ def propagate(sides, workers):
     """
     pairs = list(zip(sides, reversed(sides), strict=True))
     # With the random vectors among the sums, what is alike does not start as one.
-    sums = [_plus(None, _RANDOM_SHARE, side.vectors, workers) for side in sides]
+    sums = [_sum_of(side.vectors, workers, factor=_RANDOM_SHARE) for side in sides]
     for _ in range(_N_HOPS):
         for place, (rows, contexts) in enumerate(pairs):
             spread = pull_of(rows.operator, contexts.vectors, workers)
             width = spread.shape[1]
             (center,) = workers.sum(_weighted_sum, (rows.shares, spread), width)
             rows.restart(spread, workers, center)
-            sums[place] = _plus(sums[place], 1, rows.vectors, workers)
+            sums[place] = _sum_of(rows.vectors, workers, total=sums[place])
     for side, vectors in zip(sides, sums, strict=True):
         side.restart(vectors, workers)
 
@@ -249,16 +245,23 @@ def _weighted_sum(shares, vectors):
     return (shares @ vectors,)
 
 
-def _plus(total, factor, vectors, workers):
-    """Return ``total``, None for zero, plus a factor times the vectors."""
+def _sum_of(vectors, workers, *, factor=1, total=None):
+    """Return a factor times the vectors, and ``total`` added, which is written over."""
     out = workers.empty(vectors.shape, vectors.dtype, total)
-    arrays = (vectors,) if total is None else (vectors, total)
-    return workers.fill(out, partial(_scaled_sum, factor), arrays, vectors.shape[1])[0]
+    if total is None:
+        write, arrays = partial(_write_multiple, factor), (vectors,)
+    else:
+        write, arrays = _write_sum, (vectors, total)
+    return workers.fill(out, write, arrays, vectors.shape[1])[0]
 
 
-def _scaled_sum(factor, vectors, *totals_and_out):
-    *totals, out = totals_and_out
-    np.add(factor * vectors, totals[0] if totals else 0, out=out)
+def _write_multiple(factor, vectors, out):
+    np.multiply(vectors, factor, out=out)
+    return ()
+
+
+def _write_sum(vectors, total, out):
+    np.add(vectors, total, out=out)
     return ()
 
 

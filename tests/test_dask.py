@@ -4,15 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from joblib import parallel_config
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skemb import BipartiteEmbedder, CooccurrenceEmbedder, GraphEmbedder
+from skemb._normalizer import GaussianNormalizer
+from skemb._operators import SparseOperator
 from skemb._parallel import SPAN
 from skemb._trainer import Side
 from skemb.metrics import normalizer_error
@@ -20,7 +24,15 @@ from skemb.metrics import normalizer_error
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 
-from skemb._dask import _threads  # noqa: E402 - as Dask may be missing
+from dask.sizeof import sizeof  # noqa: E402 - as Dask may be missing
+
+from skemb._dask import (  # noqa: E402 - the same
+    DaskWorkers,
+    _narrow,
+    _OperatorPart,
+    _sendable,
+    _threads,
+)
 
 N_NODES = SPAN + 5000
 
@@ -106,15 +118,7 @@ quiet = pytest.mark.filterwarnings("ignore:.*have no affinity to any context")
 def test_bytes_of_a_graph(graph, parameters):
     embedder = GraphEmbedder(4, max_iter=2, random_state=0, **parameters)
     local = embedder.fit(graph)
-    expected = vars(local).copy()
-    assert_same_fit(embedder.fit(in_chunks(graph, 50_000)), _with(local, expected))
-
-
-def _with(estimator, attributes):
-    """Return an estimator of that class with those attributes."""
-    other = type(estimator).__new__(type(estimator))
-    vars(other).update(attributes)
-    return other
+    assert_same_fit(clone(embedder).fit(in_chunks(graph, 50_000)), local)
 
 
 @pytest.mark.parametrize("n_gaussians", [1, 7])
@@ -148,13 +152,104 @@ def test_start_from_vectors_and_from_the_last_fit(graph):
         {"rows": 30, "convert": sp.csc_matrix},
     ],
 )
-def test_any_chunks(graph, chunks):
+def test_any_chunks(chunks):
     A = ring(120, np.float64)[:60, :60]
     embedder = GraphEmbedder(4, max_iter=3, random_state=0)
     expected = embedder.fit(A).embedding_
     np.testing.assert_array_equal(
         embedder.fit(in_chunks(A, **chunks)).embedding_, expected
     )
+
+
+@pytest.fixture
+def short_spans(monkeypatch):
+    """Let small data have parts of several spans, and sums of many."""
+    for module in ("_parallel", "_trainer", "_dask"):
+        monkeypatch.setattr(f"skemb.{module}.SPAN", 32)
+
+
+@quiet
+@pytest.mark.filterwarnings("ignore:.*have incoming edges alone")
+@pytest.mark.parametrize("chunk", [20, 64, 90])
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        GraphEmbedder(4, n_gaussians=3, max_iter=3, random_state=0),
+        GraphEmbedder(4, symmetric=False, walk_length=2, max_iter=3, random_state=0),
+        BipartiteEmbedder(4, n_gaussians=5, max_iter=3, random_state=0),
+        BipartiteEmbedder(4, principal_axes=True, max_iter=3, random_state=0),
+    ],
+)
+def test_parts_of_several_spans(short_spans, embedder, chunk):
+    X = ring(250, np.float64)[:200, :200].tolil()
+    X[64:128] = 0  # a part that names nothing
+    X = X.tocsr()
+    if isinstance(embedder, BipartiteEmbedder):
+        X = X[:, :96]
+    local = clone(embedder).fit(X)
+    assert_same_fit(clone(embedder).fit(in_chunks(X, chunk)), local)
+    with dask.config.set({"skemb.output": "dask"}):
+        kept = clone(embedder).fit(in_chunks(X, chunk))
+    np.testing.assert_array_equal(kept.embedding_, local.embedding_)
+    np.testing.assert_array_equal(kept.transform(in_chunks(X, 33)), local.transform(X))
+
+
+def test_new_rows_take_the_dtype_of_fit():
+    A = ring(200)[:100, :100]
+    embedder = GraphEmbedder(4, max_iter=2, random_state=0).fit(A)
+    got = embedder.transform(in_chunks(A.astype(np.float64), 30))
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(got, embedder.transform(A))
+
+
+def test_chunks_of_no_rows():
+    A = ring(120)[:60, :60]
+    X = in_chunks(A, 30)
+    embedder = GraphEmbedder(4, max_iter=2, random_state=0)
+    expected = embedder.fit(A).embedding_
+    got = embedder.fit(da.concatenate([X[:0], X, X[:0]])).embedding_
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_one_array_for_contexts_that_are_read_as_they_are(interactions):
+    embedder = BipartiteEmbedder(4, n_gaussians=3, max_iter=1, random_state=0)
+    conditional = embedder.fit(in_chunks(interactions, SPAN))._conditional
+    assert conditional.source is conditional.contexts
+
+
+def test_rows_keep_what_they_stand_in_for_and_no_more():
+    with DaskWorkers(SPAN) as workers:
+        first, second, third = (
+            workers.built(lambda start, stop: np.ones((stop - start, 2)), (5, 2), float)
+            for _ in range(3)
+        )
+        second, _ = workers.fill(first, _double, (first,), 2)
+        third, _ = workers.fill(second, _double, (second,), 2)
+    assert third.previous is second
+    assert second.previous is None
+    np.testing.assert_array_equal(workers.fetched(third), np.full((5, 2), 4.0))
+
+
+def _double(rows, out):
+    out[:] = 2 * rows
+    return ()
+
+
+def test_priors_stay_where_they_are():
+    prior = np.full(5, 0.2)
+    normalizer = GaussianNormalizer(prior, 0.25, 1)
+    sent = _sendable(partial(_double, normalizer)).compute().args[0]
+    assert sent.prior is None
+    assert normalizer.prior is prior
+
+
+def test_dask_knows_how_large_parts_are():
+    A = ring(2000)
+    part = _narrow(A, SPAN)
+    n_bytes = A.data.nbytes + A.indices.nbytes + A.indptr.nbytes
+    assert sizeof(part) >= n_bytes
+    operator = SparseOperator(part.affinity, np.ones(part.affinity.shape[1]))
+    assert sizeof(_OperatorPart(operator, part)) >= n_bytes
 
 
 def test_few_columns_are_summed_exactly():
@@ -312,7 +407,7 @@ def cluster(request):
         distributed.LocalCluster(
             n_workers=request.param,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=50,
         ) as cluster,
         distributed.Client(cluster) as client,

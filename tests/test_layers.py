@@ -98,7 +98,7 @@ BELOW = {
     },
     "_table_files": set(),
     "__main__": {"_command_line"},
-    "_trainer": {"_kernels", "_normalizer", "_parallel"},
+    "_trainer": {"_kernels", "_normalizer", "_operators", "_parallel"},
     "_normalizer": {"_kernels"},
     "_sampled_normalizer": {"_kernels", "_normalizer"},
     "_operators": {"_kernels", "_parallel"},

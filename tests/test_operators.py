@@ -109,6 +109,7 @@ def test_rows_do_not_depend_on_the_block(graph, rng):
     pulls = operator.pulls(source)
     whole = pulls.rows()
     parts = [pulls[start : start + 20].rows() for start in (0, 20, 40)]
+    np.testing.assert_array_equal(pulls[10:30][5:9].rows(), whole[15:19])
     np.testing.assert_array_equal(whole, np.vstack(parts))
 
 

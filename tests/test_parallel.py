@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from skemb import _parallel
-from skemb._parallel import Workers, row_blocks
+from skemb._parallel import SPAN, Workers, added, row_blocks
 
 
 def blas_threads():
@@ -91,3 +91,35 @@ def test_a_forked_child_starts_with_no_one_inside():
             os._exit(len(starts) - 4 + _parallel._single_threaded_blas._n_inside)
         _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_sums_are_in_float64_and_change_nothing():
+    terms = [(np.ones(2, np.float32), np.float32(1))]
+    terms += 100 * [(np.full(2, 1e-8, np.float32), np.float32(1e-8))]
+    of_arrays, of_numbers = added(terms)
+    np.testing.assert_allclose(of_arrays, 1 + 1e-6, rtol=1e-9)
+    np.testing.assert_allclose(of_numbers, 1 + 1e-6, rtol=1e-9)
+    array = np.ones(2)
+    added([(array,), (array,)])
+    np.testing.assert_array_equal(array, 1)
+
+
+def test_sums_are_those_of_spans():
+    values = np.random.default_rng(0).standard_normal(2 * SPAN + 100)
+    with Workers(2) as workers:
+        spans = [s for (s,) in workers.span_sums(_sum, (values,), 1)]
+        (total,) = workers.sum(_sum, (values,), 1)
+    assert len(spans) == 3
+    assert total == (spans[0] + spans[1]) + spans[2]
+    np.testing.assert_allclose(spans[2], values[2 * SPAN :].sum())
+
+
+def _sum(values):
+    return (values.sum(),)
+
+
+def test_no_block_crosses_a_span():
+    for width in (1, 100, 1000):
+        blocks = list(row_blocks(3 * SPAN + 5, width))
+        assert {SPAN, 2 * SPAN, 3 * SPAN} <= {start for start, _ in blocks}
+        assert all(start // SPAN == (stop - 1) // SPAN for start, stop in blocks)
