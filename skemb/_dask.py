@@ -151,8 +151,13 @@ class _Part(NamedTuple):
 
     def gathered(self, blocks):
         """Return the rows of a source that are named (k, d); blocks are the needed."""
-        pairs = zip(blocks, self.taken, strict=True)
-        return np.concatenate([block[rows] for block, rows in pairs])
+        shape = len(self.names), *blocks[0].shape[1:]
+        out, stop = np.empty(shape, dtype=blocks[0].dtype), 0
+        for block, rows in zip(blocks, self.taken, strict=True):
+            start, stop = stop, stop + len(rows)
+            # No index is out of bounds, and none has to be looked at for it.
+            np.take(block, rows, axis=0, out=out[start:stop], mode="clip")
+        return out
 
     def wide(self, n_columns):
         """Return the rows in CSR with all columns."""
@@ -209,7 +214,7 @@ class DaskWorkers:
 
     def __init__(self, part_rows, n_jobs=None):
         self.part_rows = part_rows
-        self.n_jobs = effective_n_jobs() if n_jobs is None else n_jobs
+        self.n_jobs = effective_n_jobs(None) if n_jobs is None else n_jobs
         self._sent = {}
 
     def __enter__(self):

@@ -235,6 +235,13 @@ def _double(rows, out):
     return ()
 
 
+def test_threads_of_tasks():
+    assert DaskWorkers(SPAN).n_jobs == 1
+    assert DaskWorkers(SPAN, -1).n_jobs == -1
+    with parallel_config("threading", n_jobs=3):
+        assert DaskWorkers(SPAN).n_jobs == 3
+
+
 def test_priors_stay_where_they_are():
     prior = np.full(5, 0.2)
     normalizer = GaussianNormalizer(prior, 0.25, 1)
