@@ -356,6 +356,15 @@ def draw_panel(axes, panel, study, records):
 
 # --- What is measured of each embedder
 
+VALUES_FOR_ALL = {
+    "context_power": [0.0, 0.25, 0.5, 0.75, 1.0],
+    "mean_penalty": [0.0, 0.1, 1.0, 10.0, 100.0],
+    "n_components": [8, 32, 64, 128, 256],
+    "n_gaussians": [1, 16, 64, 256, 1024],
+    "max_iter": [5, 10, 20, 40],
+    "init": ["random", "propagated"],
+    "random_state": [0, 1, 2],
+}
 STUDIES = (
     Study(
         embedder=TextEmbedder(min_df=MIN_DOCUMENTS, n_jobs=-1, random_state=0),
@@ -365,13 +374,7 @@ STUDIES = (
             "subsample": [1e-5, 5e-5, 2e-4, 1e-3, 1e-2, 0],
             "min_df": [1, 2, 5, 10, 20],
             "smoothing": ["auto", 1e-5, 1e-4, 1e-3, 1e-2, None],
-            "context_power": [0.0, 0.25, 0.5, 0.75, 1.0],
-            "mean_penalty": [0.0, 0.1, 1.0, 10.0, 100.0],
-            "n_components": [8, 32, 64, 128, 256],
-            "n_gaussians": [1, 16, 64, 256, 1024],
-            "max_iter": [5, 10, 20, 40],
-            "init": ["random", "propagated"],
-            "random_state": [0, 1, 2],
+            **VALUES_FOR_ALL,
         },
         load=load_texts,
         tables=("scores", "seconds"),
@@ -417,13 +420,7 @@ STUDIES = (
         values={
             "temperature": [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0],
             "smoothing": ["auto", 1e-4, 1e-3, 1e-2, 1e-1, None],
-            "context_power": [0.0, 0.25, 0.5, 0.75, 1.0],
-            "mean_penalty": [0.0, 0.1, 1.0, 10.0, 100.0],
-            "n_components": [8, 32, 64, 128, 256],
-            "n_gaussians": [1, 16, 64, 256, 1024],
-            "max_iter": [5, 10, 20, 40],
-            "init": ["random", "propagated"],
-            "random_state": [0, 1, 2],
+            **VALUES_FOR_ALL,
         },
         load=load_counts,
         tables=("scores", "seconds"),
@@ -463,13 +460,7 @@ STUDIES = (
             "attribute_weight": [0.0, 0.25, 0.5, 0.75, 0.9, 1.0],
             "walk_length": [1, 2, 3, 4, 6, 10],
             "temperature": [1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 1.0, 2.0],
-            "context_power": [0.0, 0.25, 0.5, 0.75, 1.0],
-            "mean_penalty": [0.0, 0.1, 1.0, 10.0, 100.0],
-            "n_components": [8, 32, 64, 128, 256],
-            "n_gaussians": [1, 16, 64, 256, 1024],
-            "max_iter": [5, 10, 20, 40],
-            "init": ["random", "propagated"],
-            "random_state": [0, 1, 2],
+            **VALUES_FOR_ALL,
         },
         load=load_attributed,
         tables=("5 % labelled", "50 % labelled", "seconds"),
