@@ -19,6 +19,7 @@ from skemb._normalizer import (
     CheckedNormalizer,
     ExactNormalizer,
     gaussian_or_exact,
+    prior_of,
 )
 from skemb._operators import operator_of, transposed
 from skemb._parallel import Workers
@@ -70,6 +71,8 @@ class BaseEmbedder(
     }
     # Whether fits go over the rows of Dask arrays where these are; others compute them.
     _goes_over_dask = False
+    # How strongly the vectors of each side are drawn to the direction of their mean.
+    _cohesion = (0.0, 0.0)
     # Tasks of ``_training_data`` that may take as long as epochs do.
     _n_preparations = 0
 
@@ -160,11 +163,11 @@ class BaseEmbedder(
         n_vectors = [operator.shape[0] for operator, _ in pulls]
         given = self._given_vectors(data, n_vectors, dtype)
         sides = []
-        for operator, strength in pulls:
+        for (operator, strength), cohesion in zip(pulls, self._cohesion, strict=False):
             shape = (operator.shape[0], self.n_components)
             vectors = random_vectors(shape, dtype, random_state, workers)
             normalizer = self._make_normalizer(strength, temperature, dtype)
-            sides.append(Side(operator, normalizer, vectors, workers))
+            sides.append(Side(operator, normalizer, vectors, workers, cohesion))
         if self.normalizer == "exact":
             warn_exact([side.operator.shape for side in sides], self.n_components)
         for side, vectors in zip(sides, given, strict=False):
@@ -232,15 +235,12 @@ def two_sided_pulls(X):
 
 def context_prior(strength, power):
     """Return p_j ∝ strength_j ** power, summing to one; zero where strength is."""
-    if not strength.any():
-        return np.full(len(strength), 1 / len(strength))
+    log_prior = np.full(len(strength), -np.inf)
     counts = strength > 0
-    log_prior = np.zeros(len(strength))
-    np.log(strength, out=log_prior, where=counts)
-    log_prior = power * (log_prior - log_prior[counts].max())
-    # No prior may round to zero, which stands for contexts that do not count.
-    prior = np.where(counts, np.exp(np.maximum(log_prior, -60)), 0)
-    return prior / prior.sum()
+    if counts.any():
+        logs = np.log(strength[counts])
+        log_prior[counts] = power * (logs - logs.max())
+    return prior_of(log_prior)
 
 
 @contextmanager

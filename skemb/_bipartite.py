@@ -13,7 +13,7 @@ from skemb._compat import StrOptions
 from skemb._normalizer import log_of
 from skemb._parallel import Workers
 from skemb._row_embedder import RowEmbedder
-from skemb._trainer import best_contexts
+from skemb._trainer import best_contexts, inverted_prior
 from skemb._validation import (
     check_items_left,
     check_n_items,
@@ -66,13 +66,20 @@ class BipartiteEmbedder(RowEmbedder):
 
         -\frac{1}{n} \sum_{ij} P_{ij} \log p(j \mid i)
         \quad\text{and}\quad
-        -\frac{1}{m} \sum_{ij} Q_{ij} \log q(i \mid j),
+        -\frac{1}{m} \sum_{ij} Q_{ij} \log q(i \mid j)
+        - \frac{0.15}{t} \Big\| \frac{1}{m} \sum_j y_j \Big\|,
         \qquad
         p(j \mid i) = \frac{p_j \, e^{x_i \cdot y_j / t}}{Z(x_i)},
 
     and q alike with the prior of the rows. The normaliser
     :math:`Z(x) = \sum_j p_j e^{x \cdot y_j / t}` is estimated in linear time by a
-    mixture of Gaussians [1]_: every zero of the matrix counts, and none is drawn.
+    mixture of Gaussians [1]_: every zero of the matrix counts, and none is drawn. The
+    last term draws the columns together, so that those whose rows share little lie near
+    the mean of all columns rather than anywhere.
+
+    Once trained, ``recommend`` and ``score`` take for :math:`p_j` the share of column j
+    in X over its normaliser in q, which is what Bayes' theorem makes of q: columns near
+    which many rows lie would else come too often.
 
     Rows are samples, as everywhere in scikit-learn: cross-validation holds out rows,
     and ``transform`` embeds them from their interactions alone.
@@ -87,7 +94,7 @@ class BipartiteEmbedder(RowEmbedder):
         over the mutual information of rows and columns in nats, clipped to [0.1, 1]:
         near 1/8 for thousands of columns of which rows have a few dozen, 1/3 to 1 for
         small or dense data.
-    n_gaussians : int, default=384
+    n_gaussians : int, default=512
         Gaussians K of the normaliser, at least 1; at the number of columns (of rows,
         for the other loss) and above it is exact. More are better on large data at low
         temperatures. Time grows with K d (n + m).
@@ -103,9 +110,9 @@ class BipartiteEmbedder(RowEmbedder):
         How ``normalizer="sampled"`` draws contexts: all with the same chance, with one
         in proportion to their total affinity, or by how the row points [2]_.
     context_power : float, default=1.0
-        Prior :math:`p_j \propto s_j^{power}`, with :math:`s_j` the sum of a column (of
-        a row, for the other loss), in [0, 1]. At 0 popularity has to be learned by the
-        vectors, at 1 they hold what goes beyond it.
+        Prior of the training, :math:`p_j \propto s_j^{power}`, with :math:`s_j` the sum
+        of a column (of a row, for the other loss), in [0, 1]. At 0 popularity has to be
+        learned by the vectors, at 1 they hold what goes beyond it.
     mean_penalty : float, default=0.0
         Weight of the squared mean vector of each side, in [0, 1000].
     max_iter : int, default=16
@@ -144,7 +151,9 @@ class BipartiteEmbedder(RowEmbedder):
     column_embedding_ : ndarray of shape (n_columns, n_components)
         Trained vectors of the columns; zero for columns without interactions.
     column_log_prior_ : ndarray of shape (n_columns,)
-        Log of the columns' prior; minus infinity for columns without interactions.
+        Log of the prior by which columns are ranked and rows scored: that of their
+        share :math:`s_j` in X over the normaliser of :math:`q(i \mid j)`; minus infinity
+        for columns without interactions.
     temperature_ : float
         The temperature of the fit.
     column_popularity_ : ndarray of shape (n_columns,)
@@ -245,6 +254,8 @@ class BipartiteEmbedder(RowEmbedder):
         ],
     }
     _goes_over_dask = True
+    # The rows are left free. Chosen on ten data sets (benchmarks/bipartite_parameters.py).
+    _cohesion = (0.0, 0.15)
     _n_steps = 5
 
     def __init__(
@@ -252,7 +263,7 @@ class BipartiteEmbedder(RowEmbedder):
         n_components=64,
         *,
         temperature="auto",
-        n_gaussians=384,
+        n_gaussians=512,
         normalizer="gaussian",
         n_negatives=64,
         sampler="adaptive",
@@ -296,6 +307,9 @@ class BipartiteEmbedder(RowEmbedder):
 
     def _pulls(self, data, workers):
         return two_sided_pulls(data)
+
+    def _scoring_prior(self, sides, workers):
+        return inverted_prior(sides, workers)
 
     def _attributes(self, sides, data, losses, workers):
         attributes = super()._attributes(sides, data, losses, workers)

@@ -48,8 +48,8 @@ class FeatureEmbedder(BaseEmbedder):
 
     def _trained(self, sides, losses, workers):
         """Return the fitted attributes that all embedders of features have."""
-        conditional = conditional_of(sides, self.mean_penalty, workers)
-        prior = conditional.normalizer.prior
+        prior = sides[-1].normalizer.prior
+        conditional = conditional_of(sides, prior, self.mean_penalty, workers)
         # Not as read through the rows of X, which are no part of what is learned.
         conditional = conditional._replace(
             source=conditional.contexts, log_prior=known_log_prior(prior)
@@ -86,7 +86,7 @@ class FeatureEmbedder(BaseEmbedder):
         """Return the mean of log p(j | i) over what the operator says meets."""
         conditional = self._conditional
         source, log_prior = read_through(
-            operator, conditional.contexts, conditional.normalizer.prior, workers
+            operator, conditional.contexts, conditional.prior, workers
         )
         conditional = conditional._replace(source=source, log_prior=log_prior)
         log_likelihoods = log_likelihood(vectors, operator, conditional, workers)

@@ -101,7 +101,8 @@ class GaussianNormalizer:
 
     ``update`` leaves ``log_weights`` (K,), ``means`` (K, d) and ``stretch`` = Σ / t. In
     training K grows with the epochs up to ``n_gaussians``: while steps are long the
-    contexts form no groups yet, and a third of the time is saved at equal quality.
+    contexts form no groups yet, and a third to half of the time is saved at equal
+    quality.
     """
 
     def __init__(self, prior, temperature, n_gaussians):
@@ -255,6 +256,20 @@ def _shape_of(part):
     except ValueError:  # lists of several lengths
         return None
     return array.shape if array.dtype.kind in "fiu" else None
+
+
+def prior_of(log_weights):
+    """Return weights summing to one of their logs; minus infinity alone becomes zero.
+
+    Where all are, all become the same.
+    """
+    largest = log_weights.max()
+    if largest == -np.inf:
+        return np.full(len(log_weights), 1 / len(log_weights))
+    # No prior may round to zero, which stands for contexts that do not count.
+    weights = np.exp(np.maximum(log_weights - largest, -60))
+    weights[log_weights == -np.inf] = 0
+    return weights / weights.sum()
 
 
 def log_of(weights):

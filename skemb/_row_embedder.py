@@ -61,7 +61,8 @@ class RowEmbedder(BaseEmbedder):
         return check_parts(self, X, self._part_rows(X, reset=reset), reset=reset)
 
     def _attributes(self, sides, data, losses, workers):
-        conditional = conditional_of(sides, self.mean_penalty, workers)
+        prior = self._scoring_prior(sides, workers)
+        conditional = conditional_of(sides, prior, self.mean_penalty, workers)
         embedding = embed(sides[0].operator, conditional, self._n_steps, workers)
         contexts = source = workers.offered(conditional.contexts)
         if conditional.source is not conditional.contexts:
@@ -70,11 +71,15 @@ class RowEmbedder(BaseEmbedder):
         return {
             "embedding_": workers.offered(embedding),
             "context_embedding_": conditional.contexts,
-            "log_prior_": log_of(conditional.normalizer.prior),
+            "log_prior_": log_of(conditional.prior),
             "loss_curve_": np.array(losses),
             "n_iter_": len(losses),
             "_conditional": conditional,
         }
+
+    def _scoring_prior(self, sides, workers):
+        """Return the prior by which contexts are ranked and rows scored."""
+        return sides[-1].normalizer.prior
 
     def _fitted_vectors(self, data):
         return [self.embedding_, self._conditional.contexts]

@@ -2,12 +2,13 @@
 
 The objective of a side (rows given contexts; one side alone is its own contexts) is
 
-    -mean_i Σ_j P_ij log p(j | i) + (mean_penalty / 2t) ‖mean_i x_i‖²,
+    -mean_i Σ_j P_ij log p(j | i) + (mean_penalty / 2t) ‖mean_i x_i‖²
+                                  - (cohesion / t) ‖mean_i x_i‖,
     p(j | i) = p_j exp(x_i·y_j / t) / Z(x_i).
 
 Its gradient in x_i, times t, is repulsion + penalty - pull: the gradient of t log Z,
-that of the squared mean, and (P Y)_i. Rows without affinity are zero vectors and count
-in no mean.
+that of both terms of the mean, and (P Y)_i. Rows without affinity are zero vectors and
+count in no mean.
 """
 
 import copy
@@ -23,6 +24,7 @@ from skemb._normalizer import (
     log_of,
     log_sum_exp,
     log_terms,
+    prior_of,
 )
 from skemb._operators import write_pulls
 from skemb._parallel import SPAN
@@ -30,6 +32,8 @@ from skemb._parallel import SPAN
 # The first step from a given start mends a rough one and keeps a good one; from a
 # random start it forgets where it stood.
 _FIRST_STEP = {"given": 0.3, "propagated": 0.5, "random": 1.0}
+# The power of the share of epochs done by which normalisers become finer.
+_REFINEMENT = {"given": 0.0, "propagated": 1.0, "random": 0.5}
 # How far random vectors spread before training starts at them.
 _N_HOPS, _RANDOM_SHARE = 2, 0.3
 
@@ -47,11 +51,14 @@ class Side:
         Where they start; unit vectors, taken over and changed.
     workers : Workers
         Threads.
+    cohesion : float, default=0.0
+        How strongly the vectors are drawn to the direction of their mean.
     """
 
-    def __init__(self, operator, normalizer, vectors, workers):
+    def __init__(self, operator, normalizer, vectors, workers, cohesion=0.0):
         self.operator = operator
         self.normalizer = normalizer
+        self.cohesion = cohesion
         self._spare = None
         # Weights of a mean over the rows that have affinities.
         n_pulled = max(np.count_nonzero(operator.pulled), 1)
@@ -77,8 +84,7 @@ class Side:
         temperature = contexts.normalizer.temperature
         dtype = self.vectors.dtype
         source = self.operator.propagate(contexts.vectors, workers)
-        penalty = (mean_penalty * self.mean).astype(dtype)
-        loss = mean_penalty / (2 * temperature) * float(self.mean @ self.mean)
+        loss, penalty = self.penalty(mean_penalty)
         before, target = self.vectors, self.vectors
         # In place, unless rows are still read by others.
         if source is before:
@@ -90,7 +96,15 @@ class Side:
             (self.operator.pulls(source), before, self.shares),
             max(contexts.normalizer.width, before.shape[1]),
         )
-        return loss + float(entropy)
+        return loss / temperature + float(entropy)
+
+    def penalty(self, mean_penalty):
+        """Return the loss of the mean and its gradient (d,), both times t."""
+        squared = float(self.mean @ self.mean)
+        length = squared**0.5
+        factor = mean_penalty - (self.cohesion / length if length else 0)
+        gradient = (factor * self.mean).astype(self.vectors.dtype)
+        return mean_penalty / 2 * squared - self.cohesion * length, gradient
 
     def rotate(self, axes, workers):
         """Take the axes, columns of an orthogonal (d, d), as new coordinates."""
@@ -156,7 +170,8 @@ class Conditional(NamedTuple):
 
     contexts: np.ndarray  # (n_contexts, n_components)
     source: np.ndarray  # the contexts as rows read them
-    log_prior: np.ndarray  # the prior, (n_contexts, 1), as rows read it
+    prior: np.ndarray  # (n_contexts,), zero where a context does not count
+    log_prior: np.ndarray  # its log, (n_contexts, 1), as rows read it
     mass: np.ndarray  # (n_contexts,), zero where a context does not count
     normalizer: object
     penalty: np.ndarray  # (n_components,), gradient of the mean penalty
@@ -296,7 +311,7 @@ def train(sides, *, mean_penalty, max_iter, tol, start, workers, monitor):
     for epoch in range(max_iter):
         monitor.begin()
         length = _FIRST_STEP[start] * (1 - epoch / max_iter)
-        share = 1.0 if start == "given" else ((epoch + 1) / max_iter) ** 0.5
+        share = ((epoch + 1) / max_iter) ** _REFINEMENT[start]
         loss = -offset
         for rows, contexts in pairs:
             contexts.normalizer.update(contexts.vectors, workers, share)
@@ -308,10 +323,11 @@ def train(sides, *, mean_penalty, max_iter, tol, start, workers, monitor):
     return losses
 
 
-def conditional_of(sides, mean_penalty, workers):
+def conditional_of(sides, prior, mean_penalty, workers):
     """Return what the first side's rows need to be embedded by the trained contexts.
 
-    Training can go on afterwards, but then writes over the contexts and the source.
+    Contexts are ranked and scored by the ``prior``, and rows embedded by that of the
+    training. It can go on afterwards, but then writes over the contexts and the source.
     """
     rows, contexts = sides[0], sides[-1]
     normalizer = copy.copy(contexts.normalizer)
@@ -321,19 +337,46 @@ def conditional_of(sides, mean_penalty, workers):
     # One Gaussian bounds the curvature. Of several, rows see some more than others.
     one_gaussian = isinstance(normalizer, GaussianNormalizer) and normalizer.width == 1
     margin = 1 if one_gaussian else 2
-    source, log_prior = read_through(
-        rows.operator, contexts.vectors, normalizer.prior, workers
-    )
+    source, log_prior = read_through(rows.operator, contexts.vectors, prior, workers)
     return Conditional(
         contexts=contexts.vectors,
         source=source,
+        prior=prior,
         log_prior=log_prior,
         mass=rows.operator.mass,
         normalizer=normalizer,
-        penalty=(mean_penalty * rows.mean).astype(contexts.vectors.dtype),
+        penalty=rows.penalty(mean_penalty)[1],
         center=single.means[0],
         curvature=margin * max(np.linalg.eigvalsh(single.stretch)[-1], 0),
     )
+
+
+def inverted_prior(sides, workers):
+    """Return the prior of the contexts, as the second side's own conditional has it.
+
+    That is q(i | j) = q_i exp(x_i·y_j / t) / Z(y_j). By Bayes' theorem p(j | i) is in
+    proportion to s_j q(i | j), with s_j what j is met in all: p_j ∝ s_j / Z(y_j).
+    """
+    rows, contexts = sides
+    normalizer = copy.copy(rows.normalizer)
+    normalizer.update(rows.vectors, workers)
+    operator, vectors = contexts.operator, contexts.vectors
+    source = operator.propagate(rows.vectors, workers)
+    logs, _ = workers.fill(
+        workers.empty((len(vectors),), np.dtype(np.float64)),
+        partial(_log_partitions, normalizer),
+        (operator.pulls(source), vectors),
+        max(normalizer.width, vectors.shape[1]),
+    )
+    prior = prior_of(log_of(operator.strength) - workers.fetched(logs))
+    return prior.astype(vectors.dtype)
+
+
+def _log_partitions(normalizer, pulls, rows, out):
+    """Write log Z at rows (b, d) to ``out`` (b,)."""
+    keys = np.arange(pulls.start, pulls.stop, dtype=np.uint64)
+    out[:], _ = normalizer.evaluate(rows, pulls.known(), keys)
+    return ()
 
 
 def read_through(operator, contexts, prior, workers):
@@ -388,18 +431,16 @@ def _descend(normalizer, center, penalty, curvature, n_steps, pulls, pulled, row
     return ()
 
 
-def exact_normalizer_of(conditional, workers):
+def exact_normalizer_of(conditional, prior, workers):
     """Return the exact normaliser of the contexts, whatever they were trained with."""
-    exact = ExactNormalizer(
-        conditional.normalizer.prior, conditional.normalizer.temperature
-    )
+    exact = ExactNormalizer(prior, conditional.normalizer.temperature)
     exact.update(conditional.contexts, workers)
     return exact
 
 
 def log_likelihood(rows, operator, conditional, workers):
     """Return Σ_j P_ij log p(j | i) of each row, with the normaliser exact, (n,)."""
-    exact = exact_normalizer_of(conditional, workers)
+    exact = exact_normalizer_of(conditional, conditional.prior, workers)
     pulls = operator.pulls(conditional.source), operator.pulls(conditional.log_prior)
     out, _ = workers.fill(
         workers.empty((len(rows),), np.dtype(np.float64)),
@@ -421,7 +462,7 @@ def _likelihood(exact, rows, pulled, pulls, expected_log_priors, out):
 
 def log_partitions(rows, conditional, workers):
     """Return log Z at unit rows as training estimates it and exactly, (n,) each."""
-    exact = exact_normalizer_of(conditional, workers)
+    exact = exact_normalizer_of(conditional, conditional.normalizer.prior, workers)
     estimated_logs, exact_logs = np.empty((2, len(rows)))
 
     def block_logs(start, stop):
@@ -462,8 +503,8 @@ def best_contexts(rows, excluded, fallback, conditional, n_best, workers):
     logs : ndarray of shape (n_rows, n_best)
         Their log p(context | row), with the normaliser exact.
     """
-    normalizer = conditional.normalizer
-    log_prior, temperature = log_of(normalizer.prior), normalizer.temperature
+    temperature = conditional.normalizer.temperature
+    log_prior = log_of(conditional.prior)
     scaled = conditional.contexts / rows.dtype.type(temperature)
     columns = np.full((len(rows), n_best), -1, dtype=np.intp)
     logs = np.empty(columns.shape, dtype=rows.dtype)

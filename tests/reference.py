@@ -105,12 +105,13 @@ def row_losses(X, Y, P, prior, temperature, log_z):
     return -(P * log_p).sum(axis=1)
 
 
-def objective(X, Y, P, prior, temperature, mean_penalty, log_z):
+def objective(X, Y, P, prior, temperature, mean_penalty, log_z, cohesion=0):
     """The loss of one side, rows X given contexts Y."""
     pulled = P.any(axis=1)
     mean = X[pulled].mean(axis=0)
     losses = row_losses(X, Y, P, prior, temperature, log_z)
-    return losses[pulled].mean() + mean_penalty / (2 * temperature) * mean @ mean
+    of_mean = mean_penalty / 2 * mean @ mean - cohesion * np.linalg.norm(mean)
+    return losses[pulled].mean() + of_mean / temperature
 
 
 def gaussian_gradient(X, weights, means, covariance, temperature):
@@ -141,12 +142,13 @@ def centred(X, counts):
     return np.where(counts[:, None], X - X[counts].mean(axis=0), 0)
 
 
-def advance(X, Y, P, prior, temperature, mean_penalty, step):
+def advance(X, Y, P, prior, temperature, mean_penalty, step, cohesion=0):
     """One step of rows X towards contexts Y under one Gaussian; rows pulled only."""
     pulled = P.any(axis=1)
     mean = X[pulled].mean(axis=0)
     repulsion = gaussian_gradient(X, *single_gaussian(Y, prior), temperature)
-    moved = sphere_step(X, repulsion - P @ Y + mean_penalty * mean, step)
+    gradient = repulsion - P @ Y + mean_penalty * mean - cohesion * unit(mean[None])
+    moved = sphere_step(X, gradient, step)
     return np.where(pulled[:, None], moved, 0)
 
 
@@ -160,6 +162,13 @@ def embed(P, Y, prior, mean, temperature, mean_penalty, n_steps):
         repulsion = gaussian_gradient(X, weights, means, covariance, temperature)
         X = unit(curvature * X + pull - repulsion - mean_penalty * mean)
     return np.where(P.any(axis=1)[:, None], X, 0)
+
+
+def inverted_prior(X, Y, row_prior, sums, temperature):
+    """p_j in proportion to s_j / Z(y_j), Z of the rows X under one Gaussian."""
+    log_z = mixture_log_partition(Y, *single_gaussian(X, row_prior), temperature)
+    prior = sums * np.exp(-log_z)
+    return prior / prior.sum()
 
 
 def cooccurrences(X):

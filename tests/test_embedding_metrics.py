@@ -48,9 +48,11 @@ def test_error_of_one_gaussian(kind, embedder, X, temperature, n_jobs):
     embedder.set_params(n_gaussians=1, temperature=temperature, n_jobs=n_jobs).fit(X)
     names = ["embedding_", "feature_embedding_", "word_embedding_"]
     vectors = next(getattr(embedder, name) for name in names if hasattr(embedder, name))
-    side = "column_" if kind == "bipartite" else ""
-    contexts = getattr(embedder, "column_embedding_" if side else "context_embedding_")
-    prior = np.exp(getattr(embedder, f"{side}log_prior_"))
+    # It is that of the training, not of the ranking, whose normaliser is judged.
+    if kind == "bipartite":
+        contexts, prior = embedder.column_embedding_, embedder.column_popularity_
+    else:
+        contexts, prior = embedder.context_embedding_, np.exp(embedder.log_prior_)
     error = normalizer_error(embedder, sample_size=None)
     assert isinstance(error, float)
     expected = naive_error(vectors, contexts, prior, temperature)
@@ -66,7 +68,7 @@ def test_error_of_new_rows(interactions):
     expected = naive_error(
         embedder.transform(new),
         embedder.column_embedding_,
-        np.exp(embedder.column_log_prior_),
+        embedder.column_popularity_,
         0.3,
     )
     assert normalizer_error(embedder, new) == pytest.approx(expected, rel=1e-9)

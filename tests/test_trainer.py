@@ -57,8 +57,13 @@ def test_one_sided_training_is_the_reference(graph, walk_length, power):
     np.testing.assert_allclose(embedder.embedding_, expected, atol=1e-11)
 
 
-def train_two_sides(A, P, Q, power, n_components, max_iter, init="random"):
-    """Return both sides, their priors and the losses of the naive twin, seeded by 5."""
+def train_two_sides(
+    A, P, Q, power, n_components, max_iter, init="random", cohesion=0.0
+):
+    """Return both sides, their priors and the losses of the naive twin, seeded by 5.
+
+    The columns alone have cohesion.
+    """
     rows, columns = A.sum(axis=1), A.sum(axis=0)
     row_prior, column_prior = prior_of(rows, power), prior_of(columns, power)
     random_state = np.random.RandomState(5)
@@ -77,10 +82,12 @@ def train_two_sides(A, P, Q, power, n_components, max_iter, init="random"):
         of_rows = reference.objective(X, Y, P, column_prior, TEMPERATURE, 0.4, log_z)
         X = reference.advance(X, Y, P, column_prior, TEMPERATURE, 0.4, step)
         log_z = gaussian_log_z(X, row_prior)
-        of_columns = reference.objective(Y, X, Q, row_prior, TEMPERATURE, 0.4, log_z)
-        Y = reference.advance(Y, X, Q, row_prior, TEMPERATURE, 0.4, step)
+        of_columns = reference.objective(
+            Y, X, Q, row_prior, TEMPERATURE, 0.4, log_z, cohesion
+        )
+        Y = reference.advance(Y, X, Q, row_prior, TEMPERATURE, 0.4, step, cohesion)
         losses.append((of_rows + of_columns) / 2)
-    return X, Y, column_prior, losses
+    return X, Y, row_prior, column_prior, losses
 
 
 @pytest.mark.parametrize("walk_length", [1, 2])
@@ -89,7 +96,7 @@ def test_two_sided_training_is_the_reference(directed_graph, walk_length):
     rows, columns = A.sum(axis=1), A.sum(axis=0)
     P = reference.walk_matrix(A, walk_length, columns > 0)
     Q = reference.walk_matrix(A.T, walk_length, rows > 0)
-    X, Y, column_prior, losses = train_two_sides(A, P, Q, power, 6, max_iter)
+    X, Y, _, column_prior, losses = train_two_sides(A, P, Q, power, 6, max_iter)
     with pytest.warns(UserWarning, match="rows of X have no affinity"):
         embedder = GraphEmbedder(
             6,
@@ -114,7 +121,9 @@ def test_bipartite_training_is_the_reference(interactions, power, init):
     A, max_iter = interactions.toarray(), 4
     rows = A.sum(axis=1)
     P, Q = reference.row_normalized(A), reference.row_normalized(A.T)
-    X, Y, column_prior, losses = train_two_sides(A, P, Q, power, 6, max_iter, init)
+    X, Y, row_prior, column_prior, losses = train_two_sides(
+        A, P, Q, power, 6, max_iter, init, cohesion=0.15
+    )
     with pytest.warns(UserWarning, match="2 of the 50 rows of X have no affinity"):
         embedder = BipartiteEmbedder(
             6,
@@ -128,8 +137,10 @@ def test_bipartite_training_is_the_reference(interactions, power, init):
         ).fit(interactions)
     np.testing.assert_allclose(embedder.column_embedding_, Y, atol=1e-11)
     np.testing.assert_allclose(embedder.loss_curve_, losses, rtol=1e-11)
+    prior = reference.inverted_prior(X, Y, row_prior, A.sum(axis=0), TEMPERATURE)
+    assert np.abs(prior - A.sum(axis=0) / A.sum()).max() > 1e-3
     with np.errstate(divide="ignore"):
-        np.testing.assert_allclose(embedder.column_log_prior_, np.log(column_prior))
+        np.testing.assert_allclose(embedder.column_log_prior_, np.log(prior))
     mean = X[rows > 0].mean(axis=0)
     expected = reference.embed(P, Y, column_prior, mean, TEMPERATURE, 0.4, 5)
     np.testing.assert_allclose(embedder.embedding_, expected, atol=1e-11)
@@ -171,20 +182,25 @@ def test_reference_gradient_is_the_derivative_of_the_objective(graph, rng):
     repulsion = reference.gaussian_gradient(
         X, *reference.single_gaussian(Y, prior), TEMPERATURE
     )
-    gradient = repulsion - P @ Y + 1.5 * X.mean(axis=0)
+    mean = X.mean(axis=0)
+    gradient = repulsion - P @ Y + 1.5 * mean - 0.8 * mean / np.linalg.norm(mean)
     for i, f in [(0, 0), (7, 3), (59, 1)]:
         shift = np.zeros_like(X)
         shift[i, f] = 1e-6
         above, below = (
-            reference.objective(X + sign * shift, Y, P, prior, TEMPERATURE, 1.5, log_z)
+            reference.objective(
+                X + sign * shift, Y, P, prior, TEMPERATURE, 1.5, log_z, cohesion=0.8
+            )
             for sign in (1, -1)
         )
         slope = (above - below) / 2e-6 * 60 * TEMPERATURE
         np.testing.assert_allclose(gradient[i, f], slope, rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("init", ["random", "propagated", np.eye(60, 4)])
-def test_the_mixture_is_whole_by_the_last_epoch(graph, monkeypatch, init):
+@pytest.mark.parametrize(
+    ("init", "power"), [("random", 0.5), ("propagated", 1), (np.eye(60, 4), 0)]
+)
+def test_the_mixture_is_whole_by_the_last_epoch(graph, monkeypatch, init, power):
     widths = []
     update = GaussianNormalizer.update
 
@@ -196,8 +212,8 @@ def test_the_mixture_is_whole_by_the_last_epoch(graph, monkeypatch, init):
     GraphEmbedder(4, n_gaussians=20, init=init, max_iter=9, tol=0, random_state=0).fit(
         graph
     )
-    grown = np.ceil(20 * np.sqrt(np.arange(1, 10) / 9))
-    np.testing.assert_array_equal(widths[:9], grown if isinstance(init, str) else 20)
+    grown = np.ceil(20 * (np.arange(1, 10) / 9) ** power)
+    np.testing.assert_array_equal(widths[:9], grown)
 
 
 def test_training_lowers_the_loss(graph):
