@@ -115,7 +115,7 @@ class BipartiteEmbedder(RowEmbedder):
         learned by the vectors, at 1 they hold what goes beyond it.
     mean_penalty : float, default=0.0
         Weight of the squared mean vector of each side, in [0, 1000].
-    max_iter : int, default=16
+    max_iter : int, default=12
         Number of epochs, at least 1. Steps shrink linearly to zero over them.
     tol : float, default=0.0
         Training stops early once the loss changes by less than ``tol`` times itself
@@ -123,7 +123,7 @@ class BipartiteEmbedder(RowEmbedder):
         early stop trades quality for time.
     init : {"random", "propagated"} or array-like, default="propagated"
         Where the rows start: at random vectors, or at what becomes of them when they
-        spread over two hops between rows and columns, after FastRP [3]_, from where 16
+        spread over two hops between rows and columns, after FastRP [3]_, from where 12
         epochs do as well as 20 do from random vectors. Rows of an array of shape
         (n_rows, n_components) are scaled to length one; zero rows start at random, and
         columns at the means of their rows.
@@ -151,9 +151,8 @@ class BipartiteEmbedder(RowEmbedder):
     column_embedding_ : ndarray of shape (n_columns, n_components)
         Trained vectors of the columns; zero for columns without interactions.
     column_log_prior_ : ndarray of shape (n_columns,)
-        Log of the prior by which columns are ranked and rows scored: that of their
-        share :math:`s_j` in X over the normaliser of :math:`q(i \mid j)`; minus infinity
-        for columns without interactions.
+        Log of the prior by which columns are ranked and rows scored: of their share in
+        X over the normaliser of q; minus infinity for columns without interactions.
     temperature_ : float
         The temperature of the fit.
     column_popularity_ : ndarray of shape (n_columns,)
@@ -254,7 +253,7 @@ class BipartiteEmbedder(RowEmbedder):
         ],
     }
     _goes_over_dask = True
-    # The rows are left free. Chosen on ten data sets (benchmarks/bipartite_parameters.py).
+    # Of the columns alone, as chosen by benchmarks/bipartite_model.py.
     _cohesion = (0.0, 0.15)
     _n_steps = 5
 
@@ -269,7 +268,7 @@ class BipartiteEmbedder(RowEmbedder):
         sampler="adaptive",
         context_power=1.0,
         mean_penalty=0.0,
-        max_iter=16,
+        max_iter=12,
         tol=0.0,
         init="propagated",
         warm_start=False,

@@ -204,6 +204,32 @@ def test_the_two_sides_swap_with_the_matrix():
             assert likeness[same].mean() > likeness[~same].mean() + 0.5
 
 
+class Apart(BipartiteEmbedder):
+    """Leaves columns where their own loss puts them."""
+
+    _cohesion = (0.0, 0.0)
+
+
+def test_columns_are_drawn_to_their_mean():
+    X, _ = tastes()
+    apart, together = (
+        np.linalg.norm(cls(8, random_state=0).fit(X).column_embedding_.mean(axis=0))
+        for cls in (Apart, BipartiteEmbedder)
+    )
+    assert together > apart + 0.1
+
+
+@pytest.mark.parametrize(("weight", "lower"), [(1.0, 2.2), (9.0, 0.0)])
+def test_the_prior_is_lower_where_more_rows_lie_near(weight, lower):
+    # Nine tenths of the rows, or by their weights half, are near the first columns.
+    rng = np.random.default_rng(0)
+    crowd, few = rng.random((90, 30)) < 0.2, weight * (rng.random((10, 30)) < 0.4)
+    X = sp.csr_array(sp.block_diag([crowd, few]))[:, :55]
+    embedder = BipartiteEmbedder(8, random_state=0).fit(X)
+    beyond = embedder.column_log_prior_ - np.log(embedder.column_popularity_)
+    assert beyond[30:].mean() - beyond[:30].mean() == pytest.approx(lower, abs=0.7)
+
+
 def test_weights_count_by_row_and_by_column_in_proportion(interactions):
     embedder = BipartiteEmbedder(8, random_state=0).fit(interactions)
     doubled = 2 * interactions

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from skemb import BipartiteEmbedder, GraphEmbedder
-from skemb._normalizer import gaussian_or_exact
+from skemb._normalizer import gaussian_or_exact, prior_of
 from skemb._parallel import Workers
 
 
@@ -30,6 +30,16 @@ def prior(rng):
     prior = rng.random(300)
     prior[:10] = 0
     return prior / prior.sum()
+
+
+def test_prior_of_logs():
+    # Zero stands for contexts that do not count, and so for these alone.
+    weights = prior_of(np.array([3.0, -2000.0, -np.inf, 3.0]))
+    assert weights.sum() == 1
+    assert weights[0] == weights[3] > 0.4
+    assert np.float32(weights[1]) > 0 == weights[2]
+    np.testing.assert_array_equal(prior_of(np.full(4, -np.inf)), np.full(4, 0.25))
+    np.testing.assert_allclose(prior_of(np.log([1, 2, 5])), [0.125, 0.25, 0.625])
 
 
 def fitted(contexts, prior, n_gaussians, temperature=0.5, n_updates=10, n_jobs=1):
