@@ -315,7 +315,7 @@ def draw_n_gaussians(panel, records):
     draw_lines(panel, records, "n_gaussians", x_key="seconds")
     default = DEFAULTS["n_gaussians"]
     for record in records:
-        if default / 2 < record["n_gaussians"] < default:
+        if default / 2 <= record["n_gaussians"] < default:
             continue  # too near for two labels
         style = STYLES[record["data_set"]]
         panel.annotate(
@@ -332,7 +332,7 @@ def draw_n_gaussians(panel, records):
 
 
 def draw_context_power(panel, records):
-    panel.set_title("context_power: 0.5 to 1 is best,\n0 is worst")
+    panel.set_title("context_power hardly matters:\nranking has a prior of its own")
     panel.set_xlabel("context_power")
     panel.set_xticks(sorted({record["context_power"] for record in records}))
     panel.set_ylim(0, 1.05)

@@ -2,7 +2,7 @@
 
 One thread fits, in float32 and with all parameters at their defaults: GraphEmbedder
 BlogCatalog and cnr-2000 (128 dimensions, walks of 3), BipartiteEmbedder Gowalla (64
-dimensions, 384 Gaussians). Three tables are printed:
+dimensions, 512 Gaussians). Three tables are printed:
 
 1. The machine, on one thread: ``read``, GB/s of a float32 array much larger than any
    cache (BLAS's product of it with itself); ``copy``, read and written bytes of copying

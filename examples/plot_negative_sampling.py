@@ -171,7 +171,7 @@ for name, values in shares.items():
 
 normalizers = {
     "exact": {"all": {"normalizer": "exact"}},
-    "Gaussians": {k: {"n_gaussians": k} for k in (1, 16, 64, 384)},
+    "Gaussians": {k: {"n_gaussians": k} for k in (1, 16, 64, 512)},
 }
 for name in samplers:
     sampled = {"normalizer": "sampled", "sampler": name}
@@ -208,7 +208,7 @@ print("\nRecall at 20 of hidden picks")
 by_recall = compare(embedder, known, recall)
 
 # %%
-# The exact sum ranks best, and 384 Gaussians (the default) come close in a fraction of
+# The exact sum ranks best, and 512 Gaussians (the default) come close in a fraction of
 # its time. For equally many draws the adaptive ones are ahead, as the gradients
 # promised, though not by much. But a draw that looks at the row costs more, and for
 # equal seconds they are behind the others. The best of the draws, 64 adaptive ones, do
@@ -273,7 +273,7 @@ styles = {
     "adaptive": {"color": "tab:red", "marker": "D"},
 }
 labels = {name: f"{name} draws (4, 16, 64)" for name in samplers}
-labels |= {"exact": "exact sum", "Gaussians": "Gaussians (1, 16, 64, 384)"}
+labels |= {"exact": "exact sum", "Gaussians": "Gaussians (1, 16, 64, 512)"}
 for name, values in shares.items():
     gradient_axes.plot(epochs, 100 * np.array(values), **styles[name])
 gradient_axes.set(

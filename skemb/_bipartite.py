@@ -77,9 +77,9 @@ class BipartiteEmbedder(RowEmbedder):
     last term draws the columns together, so that those whose rows share little lie near
     the mean of all columns rather than anywhere.
 
-    Once trained, ``recommend`` and ``score`` take for :math:`p_j` the share of column j
-    in X over its normaliser in q, which is what Bayes' theorem makes of q: columns near
-    which many rows lie would else come too often.
+    Once trained, ``recommend``, ``score`` and ``score_samples`` take for :math:`p_j`
+    the share of column j in X over its normaliser in q, which is what Bayes' theorem
+    makes of q: columns near which many rows lie would else come too often.
 
     Rows are samples, as everywhere in scikit-learn: cross-validation holds out rows,
     and ``transform`` embeds them from their interactions alone.

@@ -32,7 +32,8 @@ from skemb._parallel import SPAN
 # The first step from a given start mends a rough one and keeps a good one; from a
 # random start it forgets where it stood.
 _FIRST_STEP = {"given": 0.3, "propagated": 0.5, "random": 1.0}
-# The power of the share of epochs done by which normalisers become finer.
+# The power of the share of epochs done with which normalisers become finer; at zero
+# they are whole from the first.
 _REFINEMENT = {"given": 0.0, "propagated": 1.0, "random": 0.5}
 # How far random vectors spread before training starts at them.
 _N_HOPS, _RANDOM_SHARE = 2, 0.3
@@ -174,7 +175,7 @@ class Conditional(NamedTuple):
     log_prior: np.ndarray  # its log, (n_contexts, 1), as rows read it
     mass: np.ndarray  # (n_contexts,), zero where a context does not count
     normalizer: object
-    penalty: np.ndarray  # (n_components,), gradient of the mean penalty
+    penalty: np.ndarray  # (n_components,), gradient of the terms of the mean
     center: np.ndarray  # (n_components,), the mean context
     curvature: float  # of t log Z, by the covariance of the contexts
 
@@ -326,8 +327,8 @@ def train(sides, *, mean_penalty, max_iter, tol, start, workers, monitor):
 def conditional_of(sides, prior, mean_penalty, workers):
     """Return what the first side's rows need to be embedded by the trained contexts.
 
-    Contexts are ranked and scored by the ``prior``, and rows embedded by that of the
-    training. It can go on afterwards, but then writes over the contexts and the source.
+    Contexts are ranked and scored by the ``prior``, rows embedded by the training's.
+    Training can go on afterwards, but then writes over the contexts and the source.
     """
     rows, contexts = sides[0], sides[-1]
     normalizer = copy.copy(contexts.normalizer)
@@ -354,28 +355,30 @@ def conditional_of(sides, prior, mean_penalty, workers):
 def inverted_prior(sides, workers):
     """Return the prior of the contexts, as the second side's own conditional has it.
 
-    That is q(i | j) = q_i exp(x_i·y_j / t) / Z(y_j). By Bayes' theorem p(j | i) is in
-    proportion to s_j q(i | j), with s_j what j is met in all: p_j ∝ s_j / Z(y_j).
+    That is q(i | j) = q_i exp(x_i·y_j / t) / Z(y_j), the rows as trained. By Bayes'
+    theorem p(j | i) is in proportion to s_j q(i | j), with s_j what j is met in all:
+    p_j ∝ s_j / Z(y_j). Z is that of Gaussians if rows have some, and else summed, for
+    the noise of draws would become that of rankings.
     """
     rows, contexts = sides
     normalizer = copy.copy(rows.normalizer)
+    if not isinstance(normalizer, GaussianNormalizer):
+        normalizer = ExactNormalizer(normalizer.prior, normalizer.temperature)
     normalizer.update(rows.vectors, workers)
-    operator, vectors = contexts.operator, contexts.vectors
-    source = operator.propagate(rows.vectors, workers)
+    vectors = contexts.vectors
     logs, _ = workers.fill(
         workers.empty((len(vectors),), np.dtype(np.float64)),
         partial(_log_partitions, normalizer),
-        (operator.pulls(source), vectors),
+        (vectors,),
         max(normalizer.width, vectors.shape[1]),
     )
-    prior = prior_of(log_of(operator.strength) - workers.fetched(logs))
+    prior = prior_of(log_of(contexts.operator.strength) - workers.fetched(logs))
     return prior.astype(vectors.dtype)
 
 
-def _log_partitions(normalizer, pulls, rows, out):
+def _log_partitions(normalizer, rows, out):
     """Write log Z at rows (b, d) to ``out`` (b,)."""
-    keys = np.arange(pulls.start, pulls.stop, dtype=np.uint64)
-    out[:], _ = normalizer.evaluate(rows, pulls.known(), keys)
+    out[:], _ = normalizer.evaluate(rows)
     return ()
 
 

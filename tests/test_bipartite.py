@@ -20,6 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skemb import BipartiteEmbedder
+from skemb._normalizer import ExactNormalizer
+from skemb._trainer import inverted_prior
 
 EMPTY = "ignore:.*rows of X have no affinity:UserWarning"
 
@@ -49,7 +51,7 @@ def test_recommended_are_the_best_of_the_model(embedder, X, dtype):
         popularity = X.sum(axis=0) / X.sum()
         expected[X.sum(axis=1) == 0] = np.log(popularity)
     columns, scores = embedder.recommend(X, 35, exclude_known=False)
-    assert scores.dtype == dtype
+    assert scores.dtype == embedder.column_log_prior_.dtype == dtype
     np.testing.assert_array_equal(np.sort(columns), np.tile(np.arange(35), (50, 1)))
     ranked = np.take_along_axis(expected, columns, axis=1)
     tolerance = 1e-4 if dtype == np.float32 else 1e-10
@@ -219,15 +221,61 @@ def test_columns_are_drawn_to_their_mean():
     assert together > apart + 0.1
 
 
-@pytest.mark.parametrize(("weight", "lower"), [(1.0, 2.2), (9.0, 0.0)])
-def test_the_prior_is_lower_where_more_rows_lie_near(weight, lower):
-    # Nine tenths of the rows, or by their weights half, are near the first columns.
-    rng = np.random.default_rng(0)
-    crowd, few = rng.random((90, 30)) < 0.2, weight * (rng.random((10, 30)) < 0.4)
-    X = sp.csr_array(sp.block_diag([crowd, few]))[:, :55]
-    embedder = BipartiteEmbedder(8, random_state=0).fit(X)
-    beyond = embedder.column_log_prior_ - np.log(embedder.column_popularity_)
-    assert beyond[30:].mean() - beyond[:30].mean() == pytest.approx(lower, abs=0.7)
+@pytest.mark.parametrize("context_power", [0.0, 1.0])
+def test_the_prior_is_the_share_but_for_how_rows_lie(interactions, context_power):
+    embedder = BipartiteEmbedder(8, context_power=context_power, random_state=0)
+    share = interactions.sum(axis=0) / interactions.sum()
+    # At a high temperature it does not matter where a column lies.
+    level = embedder.set_params(temperature=1000).fit(interactions)
+    np.testing.assert_allclose(np.exp(level.column_log_prior_), share, rtol=1e-2)
+    steep = embedder.set_params(temperature=0.2).fit(interactions)
+    assert np.abs(np.exp(steep.column_log_prior_) - share).max() > 0.01
+    assert np.exp(steep.column_log_prior_).sum() == pytest.approx(1)
+
+
+def own_normalizer(prior, temperature):
+    return ExactNormalizer(prior, temperature)
+
+
+@pytest.mark.parametrize("principal_axes", [False, True])
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        ({"normalizer": "exact"}, 1e-10),
+        ({"normalizer": "sampled", "n_negatives": 2}, 1e-10),
+        ({"normalizer": own_normalizer}, 1e-10),
+        ({"n_gaussians": 50}, 1e-10),
+        ({"n_gaussians": 20}, 0.2),
+    ],
+    ids=str,
+)
+def test_the_prior_is_of_bayes_theorem(
+    interactions, monkeypatch, options, tolerance, principal_axes
+):
+    trained = []
+
+    def recorded(sides, workers):
+        trained[:] = [side.vectors.copy() for side in sides]
+        return inverted_prior(sides, workers)
+
+    monkeypatch.setattr("skemb._bipartite.inverted_prior", recorded)
+    embedder = BipartiteEmbedder(
+        8,
+        temperature=0.3,
+        principal_axes=principal_axes,
+        random_state=0,
+        **options,
+    ).fit(interactions)
+    rows, columns = interactions.sum(axis=1), interactions.sum(axis=0)
+    # Rows go by their shares, and draws or a normaliser of one's own have no part.
+    log_z = reference.log_partition(*trained[::-1], rows / rows.sum(), 0.3)
+    expected = columns * np.exp(-log_z)
+    expected /= expected.sum()
+    counts = columns > 0
+    np.testing.assert_allclose(
+        embedder.column_log_prior_[counts], np.log(expected[counts]), atol=tolerance
+    )
+    assert np.isneginf(embedder.column_log_prior_[~counts]).all()
 
 
 def test_weights_count_by_row_and_by_column_in_proportion(interactions):
