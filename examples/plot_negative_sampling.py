@@ -153,7 +153,7 @@ for name, values in shares.items():
 
 # %%
 # At the start every draw teaches something, whatever the sampler. After four epochs
-# nearly one uniform draw in four is wasted, and fewer adaptive ones: one in seven. That
+# nearly one uniform draw in five is wasted, and fewer adaptive ones: one in nine. That
 # is the argument for them. Draws by popularity are no better than uniform ones here:
 # the prior of the SoftMax holds how popular an item is, and the vectors what goes
 # beyond. The shares stop growing because vectors of length one and a fixed temperature
@@ -211,8 +211,8 @@ by_recall = compare(embedder, known, recall)
 # The exact sum ranks best, and 512 Gaussians (the default) come close in a fraction of
 # its time. For equally many draws the adaptive ones are ahead, as the gradients
 # promised, though not by much. But a draw that looks at the row costs more, and for
-# equal seconds they are behind the others. The best of the draws, 64 adaptive ones, do
-# about as well as 64 Gaussians, and take more than ten times as long.
+# equal seconds they are behind the others. The best of the draws, 64 adaptive ones, come
+# near 64 Gaussians, and take more than ten times as long.
 
 # %%
 # Labels of a graph
