@@ -211,8 +211,8 @@ by_recall = compare(embedder, known, recall)
 # The exact sum ranks best, and 512 Gaussians (the default) come close in a fraction of
 # its time. For equally many draws the adaptive ones are ahead, as the gradients
 # promised, though not by much. But a draw that looks at the row costs more, and for
-# equal seconds they are behind the others. The best of the draws, 64 adaptive ones, come
-# near 64 Gaussians, and take more than ten times as long.
+# equal seconds they are behind the others. The best of the draws, 64 adaptive ones,
+# come near 64 Gaussians, and take more than ten times as long.
 
 # %%
 # Labels of a graph
