@@ -23,7 +23,7 @@ Run it where skemb and its extra ``plot`` can be imported::
 
 DIR holds what ``bipartite_parameters.py`` reads, and ``blogcatalog.npz``,
 ``lastfm_asia.npz``, ``com_amazon_edrep.npz`` and ``cnr_2000_directed.npz``, matrices in
-CSR (``indptr``, ``indices``, ``data``, ``shape``). It takes about ten minutes on two
+CSR (``indptr``, ``indices``, ``data``, ``shape``). It takes about five minutes on two
 cores; ``--quick`` is a smoke test of less than a minute: the generated data alone.
 """
 
