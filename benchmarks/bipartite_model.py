@@ -37,6 +37,7 @@ from _report import argument_parser, environment, means, publish
 from bipartite_parameters import N_ITEMS, generate_topics, load_data_sets, scored_rows
 
 from skemb import BipartiteEmbedder
+from skemb._row_embedder import RowEmbedder
 from skemb.metrics import ndcg_at_k
 from skemb.model_selection import split_entries
 
@@ -47,8 +48,7 @@ COHESIONS = [0.05, 0.1, 0.15, 0.2, 0.3]
 class SharesAsPrior(BipartiteEmbedder):
     """Ranks columns by the prior that it was trained with."""
 
-    def _scoring_prior(self, sides, workers):
-        return sides[-1].normalizer.prior
+    _scoring_prior = RowEmbedder._scoring_prior
 
 
 # Of each column of the tables, the class and the cohesion of the columns.
